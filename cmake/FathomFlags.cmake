@@ -1,0 +1,26 @@
+# Flags of every target. Warnings are errors. Contraction to fused multiply-add is off because a compiler that fuses in
+# one build and not in another would change a token's bits; kernels ask for FMA where they mean it.
+add_library(fathom_flags INTERFACE)
+target_compile_options(fathom_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wpedantic -Werror
+  -ffp-contract=off -fno-math-errno)
+target_include_directories(fathom_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports these inside its own standard library at -O2 and above.
+  target_compile_options(fathom_flags INTERFACE
+    -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-maybe-uninitialized
+    -Wno-dangling-pointer)
+endif()
+
+if(FATHOM_SANITIZE)
+  target_compile_options(fathom_flags INTERFACE
+    -fsanitize=${FATHOM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(fathom_flags INTERFACE -fsanitize=${FATHOM_SANITIZE})
+endif()
+
+# Instruction sets of kernel sources, by the ending of the file's name; chosen at run time in kernels/kernels.cc.
+set(FATHOM_ISA_avx2 -mavx2 -mfma -mf16c)
+set(FATHOM_ISA_avx512 ${FATHOM_ISA_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
+set(FATHOM_ISA_avx512bf16 ${FATHOM_ISA_avx512} -mavx512bf16 -mavx512vbmi -mavx512vnni)
+set(FATHOM_ISA_amx ${FATHOM_ISA_avx512bf16} -mamx-tile -mamx-bf16 -mamx-int8)
