@@ -1,0 +1,13 @@
+#pragma once
+// The subcommands of `fathom`. Each file beside this one adds one of them and holds nothing but its flags and the calls
+// that it makes; what it does lives on the floors below.
+
+#include <CLI/CLI.hpp>
+
+namespace fathom::cli {
+
+// Each adds its subcommand to `app`; parsing runs it.
+void add_tokenize(CLI::App& app);
+void add_render(CLI::App& app);
+
+}  // namespace fathom::cli
