@@ -1,0 +1,98 @@
+// Plain row operations. The 16 lanes of the sums are written out, because the other instruction sets keep the same order
+// and give the same bits.
+
+#include "kernels/rowwise.h"
+
+#include <cmath>
+
+#include "kernels/reference/reference.h"
+
+namespace fathom::kernels::reference {
+namespace {
+
+constexpr int kLanes = 16;
+
+// The fixed tree: lane i takes lane i + half, until one is left.
+float reduce(float (&lanes)[kLanes]) {
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  }
+  return lanes[0];
+}
+
+float dot(const float* a, const float* b, int64_t n) noexcept {
+  float lanes[kLanes] = {};
+  for (int64_t i = 0; i < n; ++i) lanes[i % kLanes] = std::fma(a[i], b[i], lanes[i % kLanes]);
+  return reduce(lanes);
+}
+
+float sum(const float* x, int64_t n) {
+  float lanes[kLanes] = {};
+  for (int64_t i = 0; i < n; ++i) lanes[i % kLanes] += x[i];
+  return reduce(lanes);
+}
+
+void rms_norm(const float* x, const float* weight, float eps, int64_t n, float* y) noexcept {
+  const float scale = 1.0F / std::sqrt(dot(x, x, n) / static_cast<float>(n) + eps);
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] * scale * weight[i];
+}
+
+void layer_norm(const float* x, const float* weight, const float* bias, float eps, int64_t n, float* y) noexcept {
+  const float mean = sum(x, n) / static_cast<float>(n);
+  float lanes[kLanes] = {};
+  for (int64_t i = 0; i < n; ++i) {
+    const float centred = x[i] - mean;
+    lanes[i % kLanes] = std::fma(centred, centred, lanes[i % kLanes]);
+  }
+  const float scale = 1.0F / std::sqrt(reduce(lanes) / static_cast<float>(n) + eps);
+  for (int64_t i = 0; i < n; ++i) y[i] = std::fma((x[i] - mean) * scale, weight[i], bias[i]);
+}
+
+void add_scaled(const float* x, float factor, int64_t n, float* y) noexcept {
+  for (int64_t i = 0; i < n; ++i) y[i] = std::fma(x[i], factor, y[i]);
+}
+
+void silu_mul(const float* gate, const float* up, int64_t n, float* y) noexcept {
+  for (int64_t i = 0; i < n; ++i) y[i] = gate[i] / (1.0F + std::exp(-gate[i])) * up[i];
+}
+
+void rope_interleaved(float* x, const float* cos, const float* sin, int64_t n) noexcept {
+  for (int64_t i = 0; i < n / 2; ++i) {
+    const float a = x[2 * i];
+    const float b = x[2 * i + 1];
+    x[2 * i] = a * cos[i] - b * sin[i];
+    x[2 * i + 1] = a * sin[i] + b * cos[i];
+  }
+}
+
+void rope_halves(float* x, const float* cos, const float* sin, int64_t n) noexcept {
+  for (int64_t i = 0; i < n / 2; ++i) {
+    const float a = x[i];
+    const float b = x[i + n / 2];
+    x[i] = a * cos[i] - b * sin[i];
+    x[i + n / 2] = a * sin[i] + b * cos[i];
+  }
+}
+
+void widen(const void* x, DType dtype, float scale, int64_t n, float* y) noexcept {
+  for (int64_t i = 0; i < n; ++i) {
+    float value = 0;
+    if (dtype == DType::kF32) value = static_cast<const float*>(x)[i];
+    if (dtype == DType::kBF16) value = bf16_to_f32(static_cast<const bf16_t*>(x)[i]);
+    if (dtype == DType::kF16) value = f16_to_f32(static_cast<const f16_t*>(x)[i]);
+    if (dtype == DType::kF8E4M3) value = f8e4m3_to_f32(static_cast<const f8_t*>(x)[i]);
+    y[i] = value * scale;
+  }
+}
+
+void to_bf16(const float* x, int64_t n, bf16_t* y) noexcept {
+  for (int64_t i = 0; i < n; ++i) y[i] = f32_to_bf16(x[i]);
+}
+
+}  // namespace
+
+RowwiseKernels rowwise_kernels() {
+  return {rms_norm, layer_norm, add_scaled, silu_mul, rope_interleaved, rope_halves, widen, to_bf16, dot};
+}
+
+}  // namespace fathom::kernels::reference

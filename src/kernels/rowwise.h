@@ -1,0 +1,32 @@
+#pragma once
+// Small operations on rows of F32 values. Sums run over 16 interleaved lanes that are added in a fixed tree, on every
+// instruction set, so that a row's bits are the same everywhere.
+
+#include <cstdint>
+
+#include "tensor/dtype.h"
+
+namespace fathom::kernels {
+
+struct RowwiseKernels {
+  // y = x / sqrt(mean(x^2) + eps) * weight, n values.
+  void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* y) noexcept;
+  // y = (x - mean) / sqrt(var + eps) * weight + bias, n values.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, int64_t n, float* y) noexcept;
+  // y += x * factor.
+  void (*add_scaled)(const float* x, float factor, int64_t n, float* y) noexcept;
+  // y = silu(gate) * up, silu(v) = v / (1 + exp(-v)).
+  void (*silu_mul)(const float* gate, const float* up, int64_t n, float* y) noexcept;
+  // Rotates pairs (2i, 2i+1) of n values by (cos[i], sin[i]): published DeepSeek layout.
+  void (*rope_interleaved)(float* x, const float* cos, const float* sin, int64_t n) noexcept;
+  // Rotates pairs (i, i + n/2).
+  void (*rope_halves)(float* x, const float* cos, const float* sin, int64_t n) noexcept;
+  // Widens n stored values times `scale`.
+  void (*widen)(const void* x, DType dtype, float scale, int64_t n, float* y) noexcept;
+  // Rounds n values to BF16, ties to even.
+  void (*to_bf16)(const float* x, int64_t n, bf16_t* y) noexcept;
+  // sum over i of a[i] b[i].
+  float (*dot)(const float* a, const float* b, int64_t n) noexcept;
+};
+
+}  // namespace fathom::kernels
