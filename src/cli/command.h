@@ -7,7 +7,12 @@
 namespace fathom::cli {
 
 // Each adds its subcommand to `app`; parsing runs it.
+void add_info(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_render(CLI::App& app);
+
+// Below `fathom inspect`.
+void add_inspect_diff(CLI::App& inspect);
+void add_inspect_forward(CLI::App& inspect);
 
 }  // namespace fathom::cli
