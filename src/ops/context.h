@@ -1,0 +1,51 @@
+#pragma once
+// Everything an op needs to know that is not its inputs. Nothing is global or thread-local: precision, threads, memory
+// and observation are settings of the context, not copies of the model.
+
+#include <memory>
+#include <string>
+
+#include "base/thread_team.h"
+#include "kernels/kernels.h"
+#include "tensor/tensor.h"
+
+namespace fathom::ops {
+
+using kernels::Compute;
+
+// The two equal ways to compute MLA (V2 report, section 2.1.2). They round differently, so serving pins one.
+enum class MlaForm {
+  kAbsorbed,  // W_UK goes into the query, W_UV into the output: attention over the latents themselves
+  kExpanded,  // kv_b_proj makes keys and values of every head first
+};
+
+// Receives named activations; what it does with them is its own affair.
+class Probe {
+ public:
+  virtual ~Probe() = default;
+  // `value` may be overwritten after the call returns: copy what is to be kept.
+  virtual void record(const std::string& name, const Tensor& value) = 0;
+};
+
+struct Context {
+  ThreadTeam& team;
+  CachingAllocator& allocator;
+  const kernels::KernelTable& kernels;
+  Compute compute = Compute::kF32;
+  MlaForm mla_form = MlaForm::kAbsorbed;
+  Probe* probe = nullptr;
+
+  const kernels::MatmulKernels& matmul() const { return kernels.matmul[static_cast<int>(compute)]; }
+  const kernels::RowwiseKernels& rowwise() const { return kernels.rowwise; }
+  Tensor empty(Shape shape, DType dtype = DType::kF32) const {
+    return Tensor::empty(allocator, std::move(shape), dtype);
+  }
+};
+
+// Shows an activation to the context's probe, if there is one, under "layers.LAYER.what" (layer >= 0) or "what".
+void observe(const Context& ctx, const char* what, int64_t layer, const Tensor& value);
+
+// Rows that one member takes at a time in row-wise work, such that a share is worth the trip (about 16 KB).
+int64_t row_grain(int64_t row_values);
+
+}  // namespace fathom::ops

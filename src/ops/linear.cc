@@ -1,0 +1,108 @@
+#include "ops/linear.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace fathom::ops {
+namespace {
+
+// Below this many multiply-adds a fork and join costs more than it saves.
+constexpr int64_t kMinParallelWork = 1 << 16;
+// Output features in a work item: a multiple of every kernel's tile.
+constexpr int64_t kFeatureGrain = 32;
+
+void run_linear(const Context& ctx, const kernels::MatmulKernels& matmul, const void* packed, const Weight& w,
+                const Tensor& y) {
+  const int64_t m = y.dim(0);
+  const int64_t n = w.rows();
+  const auto item = [&](int64_t begin, int64_t end) {
+    matmul.linear({.packed_x = packed,
+                   .m = m,
+                   .w = w.view,
+                   .n_begin = begin,
+                   .n_end = end,
+                   .y = y.f32() + begin,
+                   .y_stride = n});
+  };
+  if (m * n * w.cols() < kMinParallelWork) return item(0, n);
+  // A few items per member even out a core that is slowed down by a neighbour.
+  const int64_t wanted = int64_t{4} * ctx.team.size();
+  const int64_t grain = std::max(kFeatureGrain, round_up(ceil_div(n, wanted), kFeatureGrain));
+  ctx.team.for_each(ceil_div(n, grain), [&](int64_t i, int) { item(i * grain, std::min(n, (i + 1) * grain)); });
+}
+
+std::shared_ptr<std::byte> pack(const Context& ctx, const kernels::MatmulKernels& matmul, const Tensor& x) {
+  const int64_t m = x.dim(0);
+  const int64_t k = x.dim(1);
+  auto packed = ctx.allocator.allocate(matmul.packed_bytes(m, k));
+  const auto item = [&](int64_t begin, int64_t end) {
+    matmul.pack({.x = x.f32() + begin, .x_stride = k, .m = m, .k = k, .k_begin = begin, .k_end = end,
+                 .packed = packed.get()});
+  };
+  if (m * k < kMinParallelWork) {
+    item(0, k);
+    return packed;
+  }
+  ctx.team.run([&](int member) {
+    const Share share = share_of(k, kernels::kPackK, member, ctx.team.size());
+    if (share.begin < share.end) item(share.begin, share.end);
+  });
+  return packed;
+}
+
+Tensor linear_with(const Context& ctx, const kernels::MatmulKernels& matmul, const Tensor& x, const Weight& w) {
+  FATHOM_CHECK_MSG(x.dim(1) == w.cols(), "linear of {} by [{}, {}]", shape_text(x.shape()), w.rows(), w.cols());
+  const auto packed = pack(ctx, matmul, x);
+  Tensor y = ctx.empty({x.dim(0), w.rows()});
+  run_linear(ctx, matmul, packed.get(), w, y);
+  return y;
+}
+
+}  // namespace
+
+std::shared_ptr<std::byte> pack_rows(const Context& ctx, const Tensor& x_TK) { return pack(ctx, ctx.matmul(), x_TK); }
+
+Tensor linear(const Context& ctx, const Tensor& x_TK, const Weight& w_NK) {
+  return linear_with(ctx, ctx.matmul(), x_TK, w_NK);
+}
+
+Tensor linear_f32(const Context& ctx, const Tensor& x_TK, const Weight& w_NK) {
+  return linear_with(ctx, ctx.kernels.matmul[static_cast<int>(Compute::kF32)], x_TK, w_NK);
+}
+
+Tensor embedding(const Context& ctx, std::span<const int32_t> tokens_T, const Weight& w_VD) {
+  const int64_t width = w_VD.cols();
+  Tensor y = ctx.empty({static_cast<int64_t>(tokens_T.size()), width});
+  for (size_t t = 0; t < tokens_T.size(); ++t) {
+    const int64_t token = tokens_T[t];
+    FATHOM_CHECK_MSG(token >= 0 && token < w_VD.rows(), "token {} of a vocabulary of {}", token, w_VD.rows());
+    const auto* row = static_cast<const std::byte*>(w_VD.view.row(token));
+    float* to = y.row(static_cast<int64_t>(t));
+    for (int64_t c = 0; c < width; c += kScaleBlock) {
+      ctx.rowwise().widen(row + static_cast<size_t>(c) * dtype_bytes(w_VD.view.dtype), w_VD.view.dtype,
+                          w_VD.view.scale(token, c / kScaleBlock), std::min(kScaleBlock, width - c), to + c);
+    }
+  }
+  return y;
+}
+
+Tensor gather_rows(const Context& ctx, const Tensor& x_TD, std::span<const int32_t> rows) {
+  Tensor y = ctx.empty({static_cast<int64_t>(rows.size()), x_TD.dim(1)});
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::memcpy(y.row(static_cast<int64_t>(i)), x_TD.row(rows[i]), static_cast<size_t>(x_TD.dim(1)) * sizeof(float));
+  }
+  return y;
+}
+
+Tensor concat(const Context& ctx, const Tensor& a_TN, const Tensor& b_TM) {
+  const int64_t n = a_TN.dim(1);
+  const int64_t m = b_TM.dim(1);
+  Tensor y = ctx.empty({a_TN.dim(0), n + m});
+  for (int64_t t = 0; t < y.dim(0); ++t) {
+    std::memcpy(y.row(t), a_TN.row(t), static_cast<size_t>(n) * sizeof(float));
+    std::memcpy(y.row(t) + n, b_TM.row(t), static_cast<size_t>(m) * sizeof(float));
+  }
+  return y;
+}
+
+}  // namespace fathom::ops

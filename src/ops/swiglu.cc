@@ -1,0 +1,208 @@
+#include "ops/swiglu.h"
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <vector>
+
+namespace fathom::ops {
+namespace {
+
+// Features in a work item: whole tiles of every kernel, whole packing units, and few enough bytes for the second level
+// of cache (64 rows of 2,048 BF16 weights are 256 KB).
+constexpr int64_t kFeatureGrain = 64;
+
+// One network and the tokens that go through it.
+struct Group {
+  const SwigluWeights* weights;
+  std::vector<int32_t> rows;     // rows of x, one for each row of the group
+  int64_t first_output = 0;      // where its rows lie in the table of outputs
+  std::byte* packed_x = nullptr;
+  std::byte* packed_h = nullptr;
+
+  int64_t m() const { return static_cast<int64_t>(rows.size()); }
+  int64_t intermediate() const { return weights->gate_proj.rows(); }
+};
+
+// A piece of work: features [begin, end) of one group.
+struct Item {
+  const Group* group;
+  int64_t begin;
+  int64_t end;
+};
+
+std::vector<Item> cut(const std::vector<Group>& groups, int64_t (*features)(const Group&)) {
+  std::vector<Item> items;
+  for (const Group& group : groups) {
+    const int64_t n = features(group);
+    for (int64_t begin = 0; begin < n; begin += kFeatureGrain) {
+      items.push_back({&group, begin, std::min(n, begin + kFeatureGrain)});
+    }
+  }
+  return items;
+}
+
+class GroupedSwiglu {
+ public:
+  GroupedSwiglu(const Context& ctx, const Tensor& x, std::vector<Group> groups)
+      : ctx_(ctx), x_(x), groups_(std::move(groups)) {
+    int64_t rows = 0;
+    int64_t most = 0;
+    for (Group& group : groups_) {
+      group.first_output = rows;
+      rows += group.m();
+      most = std::max(most, group.m());
+    }
+    outputs_ = ctx.empty({rows, x.dim(1)});
+    gate_up_ = ctx.empty({ctx.team.size(), 2 * most, kFeatureGrain});
+    reserve_packed();
+  }
+
+  // Runs all groups; row first_output + i of the result is the output for rows[i] of the group.
+  Tensor run() {
+    pack_inputs();
+    const auto hidden = cut(groups_, [](const Group& g) { return g.intermediate(); });
+    ctx_.team.for_each(static_cast<int64_t>(hidden.size()),
+                       [&](int64_t i, int member) { gate_up(hidden[static_cast<size_t>(i)], member); });
+    const auto down = cut(groups_, [](const Group& g) { return g.weights->down_proj.rows(); });
+    ctx_.team.for_each(static_cast<int64_t>(down.size()),
+                       [&](int64_t i, int) { down_proj(down[static_cast<size_t>(i)]); });
+    return outputs_;
+  }
+
+  const std::vector<Group>& groups() const { return groups_; }
+
+ private:
+  // A batch of one token is the same packed row for every expert.
+  bool shares_input() const { return x_.dim(0) == 1; }
+
+  void reserve_packed() {
+    const auto& matmul = ctx_.matmul();
+    size_t bytes = 0;
+    const auto take = [&](int64_t m, int64_t k) {
+      const size_t offset = bytes;
+      bytes += static_cast<size_t>(round_up(static_cast<int64_t>(matmul.packed_bytes(m, k)), 64));
+      return offset;
+    };
+    std::vector<size_t> x_offsets;
+    std::vector<size_t> h_offsets;
+    for (const Group& group : groups_) {
+      x_offsets.push_back(shares_input() && !x_offsets.empty() ? x_offsets[0] : take(group.m(), x_.dim(1)));
+      h_offsets.push_back(take(group.m(), group.intermediate()));
+    }
+    packed_ = ctx_.allocator.allocate(bytes);
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      groups_[g].packed_x = packed_.get() + x_offsets[g];
+      groups_[g].packed_h = packed_.get() + h_offsets[g];
+    }
+  }
+
+  void pack_inputs() {
+    const auto pack = [&](const Group& group) {
+      ctx_.matmul().pack({.x = x_.f32(), .x_stride = x_.dim(1), .rows = group.rows.data(), .m = group.m(),
+                          .k = x_.dim(1), .k_begin = 0, .k_end = x_.dim(1), .packed = group.packed_x});
+    };
+    if (shares_input()) {
+      pack(groups_[0]);
+      return;
+    }
+    ctx_.team.for_each(static_cast<int64_t>(groups_.size()),
+                       [&](int64_t g, int) { pack(groups_[static_cast<size_t>(g)]); });
+  }
+
+  // h = silu(gate x) * up x for a range of intermediate features, packed for the second product.
+  void gate_up(const Item& item, int member) {
+    const Group& g = *item.group;
+    const int64_t n = item.end - item.begin;
+    float* gate = gate_up_.f32() + member * gate_up_.dim(1) * kFeatureGrain;
+    float* up = gate + g.m() * kFeatureGrain;
+    const auto product = [&](const Weight& w, float* y) {
+      ctx_.matmul().linear({.packed_x = g.packed_x, .m = g.m(), .w = w.view, .n_begin = item.begin, .n_end = item.end,
+                            .y = y, .y_stride = kFeatureGrain});
+    };
+    product(g.weights->gate_proj, gate);
+    product(g.weights->up_proj, up);
+    for (int64_t i = 0; i < g.m(); ++i) {
+      ctx_.rowwise().silu_mul(gate + i * kFeatureGrain, up + i * kFeatureGrain, n, gate + i * kFeatureGrain);
+    }
+    ctx_.matmul().pack({.x = gate, .x_stride = kFeatureGrain, .m = g.m(), .k = g.intermediate(),
+                        .k_begin = item.begin, .k_end = item.end, .packed = g.packed_h});
+  }
+
+  void down_proj(const Item& item) {
+    const Group& g = *item.group;
+    ctx_.matmul().linear({.packed_x = g.packed_h, .m = g.m(), .w = g.weights->down_proj.view, .n_begin = item.begin,
+                          .n_end = item.end, .y = outputs_.row(g.first_output) + item.begin,
+                          .y_stride = x_.dim(1)});
+  }
+
+  const Context& ctx_;
+  const Tensor& x_;
+  std::vector<Group> groups_;
+  Tensor outputs_;
+  Tensor gate_up_;  // per member: a tile of gate, then of up
+  std::shared_ptr<std::byte> packed_;
+};
+
+std::vector<int32_t> all_rows(int64_t count) {
+  std::vector<int32_t> rows(static_cast<size_t>(count));
+  std::iota(rows.begin(), rows.end(), 0);
+  return rows;
+}
+
+}  // namespace
+
+Tensor swiglu(const Context& ctx, const Tensor& x_TD, const SwigluWeights& weights) {
+  std::vector<Group> groups(1);
+  groups[0] = {.weights = &weights, .rows = all_rows(x_TD.dim(0))};
+  return GroupedSwiglu(ctx, x_TD, std::move(groups)).run();
+}
+
+Tensor swiglu_experts(const Context& ctx, const Tensor& x_TD, const Routing& routing,
+                      std::span<const SwigluWeights> experts, const SwigluWeights* shared) {
+  const int64_t tokens = x_TD.dim(0);
+  const int64_t chosen = routing.ids_TK.dim(1);
+
+  // Rows by expert, in token order.
+  std::vector<std::vector<int32_t>> rows(experts.size());
+  std::vector<int64_t> place(static_cast<size_t>(tokens * chosen));  // of slot (t, k) among its expert's rows
+  for (int64_t slot = 0; slot < tokens * chosen; ++slot) {
+    auto& of_expert = rows[static_cast<size_t>(routing.ids_TK.i32()[slot])];
+    place[static_cast<size_t>(slot)] = static_cast<int64_t>(of_expert.size());
+    of_expert.push_back(static_cast<int32_t>(slot / chosen));
+  }
+  std::vector<Group> groups;
+  std::vector<size_t> group_of(experts.size());
+  for (size_t e = 0; e < experts.size(); ++e) {
+    if (rows[e].empty()) continue;
+    group_of[e] = groups.size();
+    groups.push_back({.weights = &experts[e], .rows = std::move(rows[e])});
+  }
+  if (shared != nullptr) groups.push_back({.weights = shared, .rows = all_rows(tokens)});
+
+  GroupedSwiglu grouped(ctx, x_TD, std::move(groups));
+  const Tensor outputs = grouped.run();
+  const auto& done = grouped.groups();
+  Tensor y = ctx.empty({tokens, x_TD.dim(1)});
+  const auto combine = [&](int64_t t) {
+    std::fill_n(y.row(t), y.dim(1), 0.0F);
+    for (int64_t k = 0; k < chosen; ++k) {
+      const int64_t slot = t * chosen + k;
+      const Group& group = done[group_of[static_cast<size_t>(routing.ids_TK.i32()[slot])]];
+      ctx.rowwise().add_scaled(outputs.row(group.first_output + place[static_cast<size_t>(slot)]),
+                               routing.weights_TK.f32()[slot], y.dim(1), y.row(t));
+    }
+    if (shared != nullptr) ctx.rowwise().add_scaled(outputs.row(done.back().first_output + t), 1.0F, y.dim(1), y.row(t));
+  };
+  if (tokens <= row_grain(y.dim(1))) {
+    for (int64_t t = 0; t < tokens; ++t) combine(t);
+    return y;
+  }
+  ctx.team.run([&](int member) {
+    const Share share = share_of(tokens, 1, member, ctx.team.size());
+    for (int64_t t = share.begin; t < share.end; ++t) combine(t);
+  });
+  return y;
+}
+
+}  // namespace fathom::ops
