@@ -6,6 +6,7 @@
 
 #include "model/config.h"
 #include "model/parameters.h"
+#include "ops/context.h"
 #include "ops/latent_cache.h"
 #include "ops/rope.h"
 #include "ops/token_batch.h"

@@ -1,0 +1,48 @@
+# make run    installs what is missing, builds, and talks with the bundled model
+# make test   installs what is missing, builds, and runs every test
+# make build  the program at build/release/fathom
+.PHONY: run build test install asan tsan fuzz format check bench clean
+
+JOBS ?= $(shell nproc)
+
+run: build
+	build/release/fathom chat --model models/tiny
+
+build: install
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target fathom
+
+test: install
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS)
+	ctest --preset release
+
+asan tsan: install
+	cmake --preset $@
+	cmake --build --preset $@ -j $(JOBS)
+	ctest --preset $@
+
+# A short run of every fuzz target over its seed corpus; scripts/fuzz.sh runs one for long.
+fuzz: install
+	cmake --preset fuzz
+	cmake --build --preset fuzz -j $(JOBS)
+	ctest --preset fuzz
+
+install:
+	@scripts/install_packages.sh
+
+format:
+	git ls-files '*.h' '*.cc' | xargs clang-format -i
+
+# Formatting, the order of includes between the floors, and the size of files.
+check: install
+	scripts/check_format.sh
+	scripts/check_layers.py
+	scripts/check_sizes.py
+
+bench: build
+	cmake --build --preset release -j $(JOBS)
+	build/release/fathom bench kernels
+
+clean:
+	rm -rf build
