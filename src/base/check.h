@@ -10,14 +10,14 @@ namespace fathom {
 [[noreturn]] void check_failed(const char* file, int line, const char* condition, const std::string& detail);
 }  // namespace fathom
 
-#define FATHOM_CHECK(condition)                                               \
-  do {                                                                        \
+#define FATHOM_CHECK(condition)                                                   \
+  do {                                                                            \
     if (!(condition)) ::fathom::check_failed(__FILE__, __LINE__, #condition, ""); \
   } while (false)
 
 // FATHOM_CHECK_MSG(a == b, "a {} b {}", a, b)
-#define FATHOM_CHECK_MSG(condition, ...)                                                             \
-  do {                                                                                               \
+#define FATHOM_CHECK_MSG(condition, ...)                                                                \
+  do {                                                                                                  \
     if (!(condition)) ::fathom::check_failed(__FILE__, __LINE__, #condition, fmt::format(__VA_ARGS__)); \
   } while (false)
 

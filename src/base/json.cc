@@ -30,7 +30,8 @@ std::string describe(const Value& value) {
   }
 }
 
-// Python's repr: shortest digits that read back the same; exponent form below 1e-4 and from 1e16 on; ".0" on whole ones.
+// Python's repr: shortest digits that read back the same; exponent form below 1e-4 and from 1e16 on; ".0" on whole
+// ones.
 std::string format_double(double number) {
   if (std::isnan(number)) return "NaN";
   if (std::isinf(number)) return number > 0 ? "Infinity" : "-Infinity";

@@ -1,6 +1,6 @@
 #pragma once
-// A line on standard error for work that takes longer than a second: "prefill  [=====>    ] 512/2048  118/s  13 s left".
-// Nothing is printed when the work is quicker or standard error is no terminal.
+// A line on standard error for work that takes longer than a second: "prefill  [=====>    ] 512/2048  118/s  13 s
+// left". Nothing is printed when the work is quicker or standard error is no terminal.
 
 #include <chrono>
 #include <cstdint>

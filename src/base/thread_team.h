@@ -24,8 +24,8 @@ class ThreadTeam {
 
   int size() const { return size_; }
 
-  // Calls work(member) once for each member in [0, size), the caller being member 0, and joins. The first exception of a
-  // member is thrown again here after the join. Not reentrant; one thread at a time may call it.
+  // Calls work(member) once for each member in [0, size), the caller being member 0, and joins. The first exception of
+  // a member is thrown again here after the join. Not reentrant; one thread at a time may call it.
   void run(const std::function<void(int)>& work);
 
   // Hands out the items [0, count) to the members as they come; work(item, member). Which member takes an item changes

@@ -1,6 +1,6 @@
 #pragma once
-// Speed of a model as it stands: prefill and decode at a given depth and batch, held against the bandwidth and the matrix
-// rate of the same machine in the same run.
+// Speed of a model as it stands: prefill and decode at a given depth and batch, held against the bandwidth and the
+// matrix rate of the same machine in the same run.
 
 #include <cstdint>
 #include <functional>
@@ -21,11 +21,11 @@ struct BenchmarkParams {
 
 struct BenchmarkResult {
   double load_seconds = 0;
-  double read_bandwidth = 0;   // bytes/s, measured
-  double gemm_rate = 0;        // FLOP/s, measured
-  double prefill_rate = 0;     // tokens/s
-  double prefill_flops = 0;    // FLOP/s reached
-  double decode_rate = 0;      // tokens/s, all sequences together
+  double read_bandwidth = 0;     // bytes/s, measured
+  double gemm_rate = 0;          // FLOP/s, measured
+  double prefill_rate = 0;       // tokens/s
+  double prefill_flops = 0;      // FLOP/s reached
+  double decode_rate = 0;        // tokens/s, all sequences together
   double decode_step_bytes = 0;  // weights and cache read by one step
   double decode_bandwidth = 0;   // bytes/s reached
 };

@@ -69,8 +69,8 @@ std::vector<int32_t> Drafter::draft(std::span<const int32_t> tokens, Sequence& s
   for (size_t k = 1; k < done_.size(); ++k) {
     const Tensor hidden = run_module(k, cached, known, sequence);
     const Tensor logits = model_.mtp()[k - 1].logits(ctx_, hidden.rows(hidden.dim(0) - 1, hidden.dim(0)));
-    const int32_t token = sampler.choose({logits.f32(), static_cast<size_t>(logits.count())}, seen,
-                                         static_cast<int64_t>(known.size()));
+    const int32_t token =
+        sampler.choose({logits.f32(), static_cast<size_t>(logits.count())}, seen, static_cast<int64_t>(known.size()));
     known.push_back(token);
     ++seen[token];
     // Final are the positions whose own later token has really come.

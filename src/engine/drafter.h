@@ -25,8 +25,8 @@ class Drafter {
   // Takes the main model's hidden states (after its final norm) of positions [first, first + rows).
   void add_hidden(int64_t first, const Tensor& hidden_TD);
 
-  // Brings the modules' caches up to date. `tokens` are those known: all that the main model has cached and the next one.
-  // Returns one draft for each module, chosen by `sampler`: tokens.size(), tokens.size() + 1, ... of the sequence.
+  // Brings the modules' caches up to date. `tokens` are those known: all that the main model has cached and the next
+  // one. Returns one draft for each module, chosen by `sampler`: tokens.size(), tokens.size() + 1, ... of the sequence.
   std::vector<int32_t> draft(std::span<const int32_t> tokens, Sequence& sequence, Sampler& sampler,
                              const TokenCounts& counts);
   // The same for a prompt in progress, when nothing is to be drafted yet: final positions only.

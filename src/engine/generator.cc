@@ -142,8 +142,8 @@ GenerateStats Generator::generate(std::span<const int32_t> prompt, const Generat
       if (!is_stop) ++stats.generated_tokens;
       const bool goes_on = !is_stop && on_token(token);
       if (!is_stop && !goes_on) stats.finish_reason = FinishReason::kCancelled;
-      const bool is_full = stats.generated_tokens >= params.max_tokens ||
-                           stats.prompt_tokens + stats.generated_tokens >= context_;
+      const bool is_full =
+          stats.generated_tokens >= params.max_tokens || stats.prompt_tokens + stats.generated_tokens >= context_;
       if (!goes_on || is_full) {
         stats.decode_seconds = seconds_since(decode_start);
         return stats;

@@ -1,6 +1,6 @@
 #pragma once
-// Text generation for one sequence: chunked prefill, decoding, and speculative decoding with the MTP modules (V3 report,
-// section 2.2: "speculative decoding"). Works on token ids; text is somebody else's business.
+// Text generation for one sequence: chunked prefill, decoding, and speculative decoding with the MTP modules (V3
+// report, section 2.2: "speculative decoding"). Works on token ids; text is somebody else's business.
 
 #include <functional>
 #include <optional>

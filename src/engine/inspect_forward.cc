@@ -82,8 +82,8 @@ class Inspection {
 
   void prompt() {
     for (int64_t first = 0; first < size(); first += chunk()) {
-      const Tensor hidden = forward(std::span(tokens_).subspan(
-          static_cast<size_t>(first), static_cast<size_t>(std::min(chunk(), size() - first))));
+      const Tensor hidden = forward(std::span(tokens_).subspan(static_cast<size_t>(first),
+                                                               static_cast<size_t>(std::min(chunk(), size() - first))));
       collector_.record("final_norm", hidden);
       collector_.record("logits", model_.logits(ctx_, hidden));
     }

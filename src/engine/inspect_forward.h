@@ -14,8 +14,8 @@
 namespace fathom::engine {
 
 struct InspectParams {
-  int64_t chunk = 0;             // tokens per forward pass; 0: the prompt in one piece
-  int64_t greedy_tokens = 16;    // length of the greedy continuation
+  int64_t chunk = 0;               // tokens per forward pass; 0: the prompt in one piece
+  int64_t greedy_tokens = 16;      // length of the greedy continuation
   bool is_alternative_mtp = true;  // also the two other readings of MTP
 };
 

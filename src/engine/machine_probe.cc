@@ -62,7 +62,7 @@ double measure_gemm_rate(const ops::Context& ctx) {
   const Tensor x = Tensor::zeros({kGemmSide, kGemmSide});
   const Tensor w = Tensor::zeros({kGemmSide, kGemmSide}, dtype);
   const Weight weight{.view = {.data = dtype == DType::kF32 ? static_cast<const void*>(w.data<float>())
-                                                             : static_cast<const void*>(w.data<bf16_t>()),
+                                                            : static_cast<const void*>(w.data<bf16_t>()),
                                .dtype = dtype,
                                .rows = kGemmSide,
                                .cols = kGemmSide},

@@ -47,8 +47,8 @@ int32_t Sampler::choose_greedy(std::span<const float> logits, const TokenCounts&
   return best;
 }
 
-// All tokens that the cuts could keep. A token below (1 - top_p) / V of the whole can never be needed: together all such
-// hold less than 1 - top_p. That leaves few to sort.
+// All tokens that the cuts could keep. A token below (1 - top_p) / V of the whole can never be needed: together all
+// such hold less than 1 - top_p. That leaves few to sort.
 void Sampler::collect(std::span<const float> logits, const TokenCounts& counts) {
   candidates_.clear();
   const auto temperature = static_cast<float>(params_.temperature);

@@ -25,7 +25,9 @@ class Sequence {
   ops::Span extend(int64_t begin, int64_t count);
   // A span over `count` positions from `past` on whose pages are there already: for the MTP modules, which follow the
   // main model.
-  ops::Span view(int64_t past, int64_t count) const { return {.begin = 0, .end = count, .past = past, .pages = pages_}; }
+  ops::Span view(int64_t past, int64_t count) const {
+    return {.begin = 0, .end = count, .past = past, .pages = pages_};
+  }
   // The span's tokens count as cached from now on. Fewer may be confirmed than were extended (rejected drafts).
   void confirm(int64_t count) { cached_ += count; }
   // Forgets everything after the first `length` tokens and releases pages that are then empty.

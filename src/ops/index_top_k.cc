@@ -44,9 +44,8 @@ class Indexer {
   template <typename Work>
   void for_tokens(const Work& work) {
     for (const Span& span : batch_.spans) {
-      ctx_.team.for_each(span.length(), [&](int64_t i, int member) {
-        work(span.begin + i, span.past + i + 1, span, member);
-      });
+      ctx_.team.for_each(span.length(),
+                         [&](int64_t i, int member) { work(span.begin + i, span.past + i + 1, span, member); });
     }
   }
 
@@ -69,7 +68,12 @@ class Indexer {
   void score(const Span& span, const float* q, const float* weights, int64_t positions, float* scores) const {
     const auto& matmul = ctx_.kernels.matmul[static_cast<int>(Compute::kF32)];
     const auto packed = ctx_.allocator.allocate(matmul.packed_bytes(p_.heads, p_.dim));
-    matmul.pack({.x = q, .x_stride = p_.dim, .m = p_.heads, .k = p_.dim, .k_begin = 0, .k_end = p_.dim,
+    matmul.pack({.x = q,
+                 .x_stride = p_.dim,
+                 .m = p_.heads,
+                 .k = p_.dim,
+                 .k_begin = 0,
+                 .k_end = p_.dim,
                  .packed = packed.get()});
     const Tensor products = ctx_.empty({p_.heads, kPageTokens});
     const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(p_.heads * p_.dim)));
@@ -79,8 +83,13 @@ class Indexer {
                             .dtype = DType::kF32,
                             .rows = count,
                             .cols = p_.dim};
-      matmul.linear({.packed_x = packed.get(), .m = p_.heads, .w = keys, .n_begin = 0, .n_end = count,
-                     .y = products.f32(), .y_stride = kPageTokens});
+      matmul.linear({.packed_x = packed.get(),
+                     .m = p_.heads,
+                     .w = keys,
+                     .n_begin = 0,
+                     .n_end = count,
+                     .y = products.f32(),
+                     .y_stride = kPageTokens});
       for (int64_t s = 0; s < count; ++s) {
         float sum = 0;
         for (int64_t h = 0; h < p_.heads; ++h) {
@@ -101,9 +110,8 @@ class Indexer {
     if (positions <= width) return choose_all(positions, width, chosen, t);
     std::vector<int32_t> order(static_cast<size_t>(positions));
     std::iota(order.begin(), order.end(), 0);
-    std::nth_element(order.begin(), order.begin() + width, order.end(), [&](int32_t a, int32_t b) {
-      return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
-    });
+    std::nth_element(order.begin(), order.begin() + width, order.end(),
+                     [&](int32_t a, int32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
     std::sort(order.begin(), order.begin() + width);
     std::copy_n(order.begin(), width, chosen.i32() + t * width);
   }

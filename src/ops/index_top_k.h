@@ -16,8 +16,8 @@ struct IndexParams {
 
 // The lightning indexer of DeepSeek sparse attention (V3.2 report, equations 1 and 2):
 //   score[t, s] = sum over heads of weights[t, h] heads^-1/2 dim^-1/2 relu(q[t, h] . k[s])
-// Rotates q and k, appends k to the index keys of `layer`, and chooses for each token the top_k positions up to its own.
-// Choosing is always in F32 arithmetic. Where no more than top_k positions are there, all are chosen.
+// Rotates q and k, appends k to the index keys of `layer`, and chooses for each token the top_k positions up to its
+// own. Choosing is always in F32 arithmetic. Where no more than top_k positions are there, all are chosen.
 //
 //   q_TI  [T, heads dim], k_TI [T, dim], weights_TH [T, heads]
 //

@@ -1,7 +1,7 @@
 #pragma once
 // The only cache: per token and layer the latent (kv_lora_rank values, after kv_a_layernorm) and the rotated key part
-// that all heads share (qk_rope_head_dim values); with DSA the indexer's key as well. It is paged: a page holds 64 tokens
-// of all layers in one run of memory, so that sharing, spilling to disk and moving speak of pages.
+// that all heads share (qk_rope_head_dim values); with DSA the indexer's key as well. It is paged: a page holds 64
+// tokens of all layers in one run of memory, so that sharing, spilling to disk and moving speak of pages.
 
 #include <cstddef>
 #include <cstdint>

@@ -16,13 +16,8 @@ void run_linear(const Context& ctx, const kernels::MatmulKernels& matmul, const 
   const int64_t m = y.dim(0);
   const int64_t n = w.rows();
   const auto item = [&](int64_t begin, int64_t end) {
-    matmul.linear({.packed_x = packed,
-                   .m = m,
-                   .w = w.view,
-                   .n_begin = begin,
-                   .n_end = end,
-                   .y = y.f32() + begin,
-                   .y_stride = n});
+    matmul.linear(
+        {.packed_x = packed, .m = m, .w = w.view, .n_begin = begin, .n_end = end, .y = y.f32() + begin, .y_stride = n});
   };
   if (m * n * w.cols() < kMinParallelWork) return item(0, n);
   // A few items per member even out a core that is slowed down by a neighbour.
@@ -36,8 +31,8 @@ std::shared_ptr<std::byte> pack(const Context& ctx, const kernels::MatmulKernels
   const int64_t k = x.dim(1);
   auto packed = ctx.allocator.allocate(matmul.packed_bytes(m, k));
   const auto item = [&](int64_t begin, int64_t end) {
-    matmul.pack({.x = x.f32() + begin, .x_stride = k, .m = m, .k = k, .k_begin = begin, .k_end = end,
-                 .packed = packed.get()});
+    matmul.pack(
+        {.x = x.f32() + begin, .x_stride = k, .m = m, .k = k, .k_begin = begin, .k_end = end, .packed = packed.get()});
   };
   if (m * k < kMinParallelWork) {
     item(0, k);

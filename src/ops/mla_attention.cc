@@ -66,8 +66,7 @@ class MlaAttention {
       const int64_t position = span.past + t - span.begin;
       p_.rope.angles(position, cos, sin);
       for (int64_t h = 0; h < p_.heads; ++h) {
-        ctx_.rowwise().rope_interleaved(q_.row(t) + h * qk_dim() + p_.qk_nope_head_dim, cos, sin,
-                                        p_.qk_rope_head_dim);
+        ctx_.rowwise().rope_interleaved(q_.row(t) + h * qk_dim() + p_.qk_nope_head_dim, cos, sin, p_.qk_rope_head_dim);
       }
       std::copy_n(kv_a_TC.row(t) + p_.kv_lora_rank, p_.qk_rope_head_dim, key);
       ctx_.rowwise().rope_interleaved(key, cos, sin, p_.qk_rope_head_dim);
@@ -202,16 +201,26 @@ class MlaAttention {
     const auto packed = ctx_.allocator.allocate(stride * static_cast<size_t>(ctx_.team.size()));
     for_heads([&](int64_t h, int64_t begin, int64_t count, int member) {
       std::byte* mine = packed.get() + stride * static_cast<size_t>(member);
-      ctx_.matmul().pack({.x = latents.row(begin) + h * p_.kv_lora_rank, .x_stride = latents.dim(1), .m = count,
-                          .k = p_.kv_lora_rank, .k_begin = 0, .k_end = p_.kv_lora_rank, .packed = mine});
-      ctx_.matmul().linear({.packed_x = mine, .m = count, .w = p_.kv_b_proj.view, .n_begin = w_uv(h),
-                            .n_end = w_uk(h + 1), .y = out.row(begin) + h * p_.v_head_dim, .y_stride = out.dim(1)});
+      ctx_.matmul().pack({.x = latents.row(begin) + h * p_.kv_lora_rank,
+                          .x_stride = latents.dim(1),
+                          .m = count,
+                          .k = p_.kv_lora_rank,
+                          .k_begin = 0,
+                          .k_end = p_.kv_lora_rank,
+                          .packed = mine});
+      ctx_.matmul().linear({.packed_x = mine,
+                            .m = count,
+                            .w = p_.kv_b_proj.view,
+                            .n_begin = w_uv(h),
+                            .n_end = w_uk(h + 1),
+                            .y = out.row(begin) + h * p_.v_head_dim,
+                            .y_stride = out.dim(1)});
     });
     return out;
   }
 
-  // Keys and values of every head are made from the cached latents, laid out as pages of [value | key without position |
-  // key with position]; the query has zeros where the value stands, so that the same kernel serves both forms.
+  // Keys and values of every head are made from the cached latents, laid out as pages of [value | key without position
+  // | key with position]; the query has zeros where the value stands, so that the same kernel serves both forms.
   Tensor expanded() {
     Tensor out = ctx_.empty({tokens(), p_.heads * p_.v_head_dim});
     for (const Span& span : batch_.spans) {
@@ -238,11 +247,18 @@ class MlaAttention {
     for (int64_t h = 0; h < p_.heads; ++h) {
       std::byte* head = keys.get() + head_bytes * static_cast<size_t>(h);
       for (int64_t i = 0; i < pages; ++i) {
-        pointers[static_cast<size_t>(h)].push_back(head + head_bytes / static_cast<size_t>(pages) * static_cast<size_t>(i));
+        pointers[static_cast<size_t>(h)].push_back(head +
+                                                   head_bytes / static_cast<size_t>(pages) * static_cast<size_t>(i));
       }
-      jobs.push_back({.q = q.row(h), .q_stride = key_dim, .rows = span.length(), .value_dim = p_.v_head_dim,
-                      .key_dim = key_dim, .pages = pointers[static_cast<size_t>(h)].data(), .limits = limits.data(),
-                      .out = out.row(span.begin) + h * p_.v_head_dim, .out_stride = out.dim(1)});
+      jobs.push_back({.q = q.row(h),
+                      .q_stride = key_dim,
+                      .rows = span.length(),
+                      .value_dim = p_.v_head_dim,
+                      .key_dim = key_dim,
+                      .pages = pointers[static_cast<size_t>(h)].data(),
+                      .limits = limits.data(),
+                      .out = out.row(span.begin) + h * p_.v_head_dim,
+                      .out_stride = out.dim(1)});
     }
     ctx_.team.for_each(p_.heads, [&](int64_t h, int) {
       expand_head(span, h, cached, kv, keys.get() + head_bytes * static_cast<size_t>(h), q.row(h));

@@ -18,17 +18,17 @@ struct MlaParams {
   const Rope& rope;
 };
 
-// Multi-head latent attention (V2 report, section 2.1; V3 report, section 2.1.1). Rotates the rotary parts of queries and
-// keys, appends (latent, rotated key) of every token to the cache of `layer`, and lets each token attend to the positions
-// of its sequence up to its own.
+// Multi-head latent attention (V2 report, section 2.1; V3 report, section 2.1.1). Rotates the rotary parts of queries
+// and keys, appends (latent, rotated key) of every token to the cache of `layer`, and lets each token attend to the
+// positions of its sequence up to its own.
 //
 //   q_TD        [T, heads (N + P)]: per head the part without, then with position
 //   latent_TR   [T, R] after kv_a_layernorm
 //   kv_a_TC     [T, R + P] output of kv_a_proj_with_mqa: its last P columns are the keys' rotary part
 //   index_topk  [T, K] positions that a token may attend to, ascending, -1 as filler (DSA); undefined: all
 //
-// Returns [T, heads V]. Both forms (ctx.mla_form) give the same numbers within rounding. A token's bits depend on its own
-// sequence only: keys are reduced in parts of 512 positions that are merged in order.
+// Returns [T, heads V]. Both forms (ctx.mla_form) give the same numbers within rounding. A token's bits depend on its
+// own sequence only: keys are reduced in parts of 512 positions that are merged in order.
 Tensor mla_attention(const Context& ctx, const MlaParams& params, const Tensor& q_TD, const Tensor& latent_TR,
                      const Tensor& kv_a_TC, const Tensor& index_topk, const TokenBatch& batch, LatentCache& cache,
                      int64_t layer);

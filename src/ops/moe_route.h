@@ -21,8 +21,8 @@ struct Routing {
 };
 
 // The routed experts of each token from the gate's logits (V3 report, equations 12 to 16; V2 report, section 2.2).
-// Selection uses score + bias, weights use the score alone; groups left out count as minus infinity; ties go to the lower
-// id. `bias_E` is e_score_correction_bias; undefined: no bias.
+// Selection uses score + bias, weights use the score alone; groups left out count as minus infinity; ties go to the
+// lower id. `bias_E` is e_score_correction_bias; undefined: no bias.
 Routing moe_route(const Context& ctx, const Tensor& logits_TE, const Tensor& bias_E, const RouteParams& params);
 
 }  // namespace fathom::ops

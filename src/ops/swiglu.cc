@@ -15,8 +15,8 @@ constexpr int64_t kFeatureGrain = 64;
 // One network and the tokens that go through it.
 struct Group {
   const SwigluWeights* weights;
-  std::vector<int32_t> rows;     // rows of x, one for each row of the group
-  int64_t first_output = 0;      // where its rows lie in the table of outputs
+  std::vector<int32_t> rows;  // rows of x, one for each row of the group
+  int64_t first_output = 0;   // where its rows lie in the table of outputs
   std::byte* packed_x = nullptr;
   std::byte* packed_h = nullptr;
 
@@ -99,8 +99,14 @@ class GroupedSwiglu {
 
   void pack_inputs() {
     const auto pack = [&](const Group& group) {
-      ctx_.matmul().pack({.x = x_.f32(), .x_stride = x_.dim(1), .rows = group.rows.data(), .m = group.m(),
-                          .k = x_.dim(1), .k_begin = 0, .k_end = x_.dim(1), .packed = group.packed_x});
+      ctx_.matmul().pack({.x = x_.f32(),
+                          .x_stride = x_.dim(1),
+                          .rows = group.rows.data(),
+                          .m = group.m(),
+                          .k = x_.dim(1),
+                          .k_begin = 0,
+                          .k_end = x_.dim(1),
+                          .packed = group.packed_x});
     };
     if (shares_input()) {
       pack(groups_[0]);
@@ -117,22 +123,36 @@ class GroupedSwiglu {
     float* gate = gate_up_.f32() + member * gate_up_.dim(1) * kFeatureGrain;
     float* up = gate + g.m() * kFeatureGrain;
     const auto product = [&](const Weight& w, float* y) {
-      ctx_.matmul().linear({.packed_x = g.packed_x, .m = g.m(), .w = w.view, .n_begin = item.begin, .n_end = item.end,
-                            .y = y, .y_stride = kFeatureGrain});
+      ctx_.matmul().linear({.packed_x = g.packed_x,
+                            .m = g.m(),
+                            .w = w.view,
+                            .n_begin = item.begin,
+                            .n_end = item.end,
+                            .y = y,
+                            .y_stride = kFeatureGrain});
     };
     product(g.weights->gate_proj, gate);
     product(g.weights->up_proj, up);
     for (int64_t i = 0; i < g.m(); ++i) {
       ctx_.rowwise().silu_mul(gate + i * kFeatureGrain, up + i * kFeatureGrain, n, gate + i * kFeatureGrain);
     }
-    ctx_.matmul().pack({.x = gate, .x_stride = kFeatureGrain, .m = g.m(), .k = g.intermediate(),
-                        .k_begin = item.begin, .k_end = item.end, .packed = g.packed_h});
+    ctx_.matmul().pack({.x = gate,
+                        .x_stride = kFeatureGrain,
+                        .m = g.m(),
+                        .k = g.intermediate(),
+                        .k_begin = item.begin,
+                        .k_end = item.end,
+                        .packed = g.packed_h});
   }
 
   void down_proj(const Item& item) {
     const Group& g = *item.group;
-    ctx_.matmul().linear({.packed_x = g.packed_h, .m = g.m(), .w = g.weights->down_proj.view, .n_begin = item.begin,
-                          .n_end = item.end, .y = outputs_.row(g.first_output) + item.begin,
+    ctx_.matmul().linear({.packed_x = g.packed_h,
+                          .m = g.m(),
+                          .w = g.weights->down_proj.view,
+                          .n_begin = item.begin,
+                          .n_end = item.end,
+                          .y = outputs_.row(g.first_output) + item.begin,
                           .y_stride = x_.dim(1)});
   }
 
@@ -192,7 +212,8 @@ Tensor swiglu_experts(const Context& ctx, const Tensor& x_TD, const Routing& rou
       ctx.rowwise().add_scaled(outputs.row(group.first_output + place[static_cast<size_t>(slot)]),
                                routing.weights_TK.f32()[slot], y.dim(1), y.row(t));
     }
-    if (shared != nullptr) ctx.rowwise().add_scaled(outputs.row(done.back().first_output + t), 1.0F, y.dim(1), y.row(t));
+    if (shared != nullptr)
+      ctx.rowwise().add_scaled(outputs.row(done.back().first_output + t), 1.0F, y.dim(1), y.row(t));
   };
   if (tokens <= row_grain(y.dim(1))) {
     for (int64_t t = 0; t < tokens; ++t) combine(t);

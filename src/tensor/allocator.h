@@ -1,6 +1,6 @@
 #pragma once
-// Memory for tensors. Freed blocks are kept by size class and handed out again, because a forward pass asks for the same
-// few sizes at every layer and step; the system would zero fresh pages each time.
+// Memory for tensors. Freed blocks are kept by size class and handed out again, because a forward pass asks for the
+// same few sizes at every layer and step; the system would zero fresh pages each time.
 
 #include <cstddef>
 #include <memory>

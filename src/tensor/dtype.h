@@ -1,6 +1,6 @@
 #pragma once
-// Element types as checkpoints store them, and their exact conversions, one value at a time. Kernels have faster ways to
-// do the same; these are what they are compared with.
+// Element types as checkpoints store them, and their exact conversions, one value at a time. Kernels have faster ways
+// to do the same; these are what they are compared with.
 
 #include <bit>
 #include <cmath>
@@ -56,8 +56,8 @@ constexpr std::string_view dtype_name(DType type) {
 }
 
 constexpr std::optional<DType> dtype_from_name(std::string_view name) {
-  for (const DType type : {DType::kF32, DType::kBF16, DType::kF16, DType::kF8E4M3, DType::kI32, DType::kI64,
-                           DType::kF64, DType::kU8}) {
+  for (const DType type :
+       {DType::kF32, DType::kBF16, DType::kF16, DType::kF8E4M3, DType::kI32, DType::kI64, DType::kF64, DType::kU8}) {
     if (name == dtype_name(type)) return type;
   }
   return std::nullopt;

@@ -1,5 +1,6 @@
 #pragma once
-// A dense array with shape and element type that shares its storage. Copying a Tensor copies the handle, not the values.
+// A dense array with shape and element type that shares its storage. Copying a Tensor copies the handle, not the
+// values.
 
 #include <cstdint>
 #include <initializer_list>
