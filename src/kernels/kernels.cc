@@ -16,6 +16,12 @@ KernelTable make_reference() {
 KernelTable make(Isa isa) {
   KernelTable table = make_reference();
   table.isa = isa;
+  if (isa >= Isa::kAvx2) {
+    install_rowwise_avx2(table);
+  }
+  if (isa >= Isa::kAvx512) {
+    install_rowwise_avx512(table);
+  }
   return table;
 }
 

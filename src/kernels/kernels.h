@@ -22,11 +22,9 @@ const KernelTable& kernel_table(Isa isa);
 // The plain twins that a reader can check by eye, in reference/.
 const KernelTable& reference_kernels();
 
-// How the tables are built: each takes the one below and replaces what it does better. Those of instruction sets that
-// the compiler's target lacks are absent from the build.
-void install_avx2(KernelTable& table);
-void install_avx512(KernelTable& table);
-void install_avx512bf16(KernelTable& table);
-void install_amx(KernelTable& table);
+// How the tables are built, in cpu/: each instruction set takes the table of the one below and replaces what it does
+// better.
+void install_rowwise_avx2(KernelTable& table);
+void install_rowwise_avx512(KernelTable& table);
 
 }  // namespace fathom::kernels
