@@ -1,11 +1,9 @@
 #include "base/json.h"
 
-#include <boost/json/stream_parser.hpp>
 #include <charconv>
 #include <cmath>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
 
 namespace fathom::json {
 namespace {
@@ -18,8 +16,7 @@ std::string describe(const Value& value) {
       return value.get_bool() ? "true" : "false";
     case boost::json::kind::string: {
       const auto& text = value.get_string();
-      return text.size() > 40 ? fmt::format("a string of {} bytes", text.size())
-                              : fmt::format("\"{}\"", std::string_view(text));
+      return text.size() > 40 ? fmt::format("a string of {} bytes", text.size()) : quote(text);
     }
     case boost::json::kind::array:
       return fmt::format("an array of {}", value.get_array().size());
@@ -101,22 +98,6 @@ void write(const Value& value, Style style, std::string& out) {
 }
 
 }  // namespace
-
-Value parse(std::string_view text, const std::string& where, size_t max_depth) {
-  boost::json::parse_options options;
-  options.max_depth = max_depth;
-  boost::json::stream_parser parser({}, options);
-  boost::json::error_code code;
-  const size_t used = parser.write_some(text.data(), text.size(), code);
-  if (!code && used < text.size() && text.find_first_not_of(" \t\r\n", used) != std::string_view::npos) {
-    code = boost::json::error::extra_data;
-  }
-  if (!code) parser.finish(code);
-  if (code) fail(ErrorCode::kInvalidData, where, "not valid JSON: {} at byte {}", code.message(), used);
-  return parser.release();
-}
-
-Value parse_file(const std::string& path, size_t max_bytes) { return parse(read_text_file(path, max_bytes), path); }
 
 std::string dump(const Value& value, Style style) {
   std::string out;

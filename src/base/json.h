@@ -17,7 +17,8 @@ using Object = boost::json::object;
 using Array = boost::json::array;
 
 // Parses one JSON text. `where` names the source in errors. Depth is limited to `max_depth`.
-// Throws Error(kInvalidData) with the byte offset for malformed text, invalid UTF-8, depth or trailing content.
+// Throws Error(kInvalidData) with the byte offset for malformed text, invalid UTF-8, numbers past the largest double,
+// depth or trailing content.
 Value parse(std::string_view text, const std::string& where, size_t max_depth = 64);
 
 // parse() of a whole file; `max_bytes` bounds what is read.
