@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 
@@ -13,8 +15,9 @@ namespace fathom {
 namespace {
 
 [[noreturn]] void fail_io(const std::string& path, const char* doing) {
-  throw Error(ErrorCode::kIo, fmt::format("{}: {}", doing, std::strerror(errno)), path,
-              errno == ENOSPC ? "free some space on that disk" : "");
+  const int reason = errno;
+  throw Error(ErrorCode::kIo, fmt::format("{}: {}", doing, std::strerror(reason)), path,
+              reason == ENOSPC ? "free some space on that disk" : "");
 }
 
 void sync_folder(const std::string& path) {
@@ -25,10 +28,15 @@ void sync_folder(const std::string& path) {
   ::close(fd);
 }
 
+// Beside `path`; two writers of the same path, in one process or in several, do not meet.
+std::string temporary_name(const std::string& path) {
+  static std::atomic<uint64_t> count{0};
+  return fmt::format("{}.tmp-{}-{}", path, ::getpid(), count++);
+}
+
 }  // namespace
 
-AtomicFile::AtomicFile(std::string path)
-    : path_(std::move(path)), temporary_(path_ + ".tmp-" + std::to_string(::getpid())) {
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(temporary_name(path_)) {
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd_ < 0) fail_io(path_, "cannot create");
 }

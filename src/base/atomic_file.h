@@ -11,7 +11,7 @@ namespace fathom {
 
 class AtomicFile {
  public:
-  // Opens `path`.tmp-PID for writing. Throws Error(kIo).
+  // Opens `path`.tmp-PID-COUNT for writing. Throws Error(kIo).
   explicit AtomicFile(std::string path);
   // Without commit() the temporary file is removed.
   ~AtomicFile();
