@@ -23,11 +23,11 @@ inline void pause() {
 #endif
 }
 
-// Waits until `done()`; spins first, then sleeps on `value` while it still is `seen`.
+// Waits until `done()`; spins first where that `may_spin`, then sleeps on `value` while it still is `seen`.
 template <typename T, typename Done>
-void spin_then_wait(std::atomic<T>& value, T seen, Done done) {
+void spin_then_wait(std::atomic<T>& value, T seen, bool may_spin, Done done) {
   const auto deadline = std::chrono::steady_clock::now() + kSpinTime;
-  while (true) {
+  while (may_spin) {
     for (int i = 0; i < kPausesPerClockRead; ++i) {
       if (done()) return;
       pause();
@@ -48,7 +48,7 @@ int ThreadTeam::available_cores() {
   return std::max(1U, std::thread::hardware_concurrency());
 }
 
-ThreadTeam::ThreadTeam(int size) : size_(std::max(1, size)) {
+ThreadTeam::ThreadTeam(int size) : size_(std::max(1, size)), may_spin_(size_ <= available_cores()) {
   threads_.reserve(static_cast<size_t>(size_ - 1));
   try {
     for (int member = 1; member < size_; ++member) threads_.emplace_back([this, member] { member_loop(member); });
@@ -79,7 +79,7 @@ void ThreadTeam::call(int member) {
 void ThreadTeam::member_loop(int member) {
   uint32_t seen = 0;
   while (true) {
-    spin_then_wait(generation_, seen, [&] { return generation_.load(std::memory_order_acquire) != seen; });
+    spin_then_wait(generation_, seen, may_spin_, [&] { return generation_.load(std::memory_order_acquire) != seen; });
     seen = generation_.load(std::memory_order_acquire);
     if (stop_.load(std::memory_order_acquire)) return;
     call(member);
@@ -98,7 +98,7 @@ void ThreadTeam::run(const std::function<void(int)>& work) {
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   call(0);
-  spin_then_wait(pending_, pending_.load(std::memory_order_acquire),
+  spin_then_wait(pending_, pending_.load(std::memory_order_acquire), may_spin_,
                  [&] { return pending_.load(std::memory_order_acquire) == 0; });
   work_ = nullptr;
   if (failed_.load(std::memory_order_acquire)) std::rethrow_exception(std::exchange(failure_, nullptr));

@@ -40,6 +40,7 @@ class ThreadTeam {
   void call(int member);
 
   int size_;
+  bool may_spin_;  // not with more members than cores: a spinning one would keep a working one off its core
   const std::function<void(int)>* work_ = nullptr;
   alignas(64) std::atomic<uint32_t> generation_{0};
   alignas(64) std::atomic<int> pending_{0};
