@@ -29,6 +29,8 @@ class CachingAllocator {
   void trim();
 
  private:
+  // A kept block of that size class, or null.
+  std::byte* take_unused(size_t size);
   void release(std::byte* block, size_t size);
 
   mutable std::mutex mutex_;
