@@ -11,7 +11,10 @@ void add_info(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_render(CLI::App& app);
 
-// Below `fathom inspect`.
+void add_bench(CLI::App& app);
+
+// `fathom inspect` and what is below it.
+void add_inspect(CLI::App& app);
 void add_inspect_diff(CLI::App& inspect);
 void add_inspect_forward(CLI::App& inspect);
 

@@ -1,9 +1,11 @@
 #pragma once
 // A checkpoint with its weights bound to the model, and the context that runs it.
 
+#include <chrono>
 #include <memory>
 #include <string>
 
+#include "checkpoint/checkpoint.h"
 #include "model/transformer.h"
 
 namespace fathom::engine {
@@ -25,6 +27,8 @@ class LoadedModel {
   double load_seconds() const { return load_seconds_; }
 
  private:
+  std::chrono::steady_clock::time_point started_;
+  std::shared_ptr<const checkpoint::Checkpoint> checkpoint_;
   model::Transformer transformer_;
   ThreadTeam team_;
   CachingAllocator allocator_;

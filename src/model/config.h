@@ -89,7 +89,4 @@ struct ModelConfig {
 // a feature outside of this family (attention bias, another activation, another rope or quantisation type).
 ModelConfig read_config(const json::Reader& json);
 
-// The config.json that describes `config`, keys as published.
-json::Object write_config(const ModelConfig& config);
-
 }  // namespace fathom::model

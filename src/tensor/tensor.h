@@ -56,6 +56,8 @@ class Tensor {
     FATHOM_DCHECK(sizeof(T) == dtype_bytes(dtype_));
     return reinterpret_cast<T*>(storage_.get());
   }
+  // The same without a type.
+  std::byte* data_bytes() const { return storage_.get(); }
   float* f32() const { return data<float>(); }
   int32_t* i32() const { return data<int32_t>(); }
   // Row r of a matrix.

@@ -1,0 +1,133 @@
+#include "checkpoint/checkpoint.h"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <set>
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace fathom::checkpoint {
+namespace {
+
+constexpr std::string_view kIndexName = "model.safetensors.index.json";
+
+// What keeps a weight's bytes alive: the file, and its scales when these had to be copied.
+struct WeightOwner {
+  std::shared_ptr<const SafetensorsFile> values;
+  std::shared_ptr<const SafetensorsFile> scales;
+  Tensor copied_scales;
+};
+
+bool is_plain_name(const std::string& name) {
+  return !name.empty() && name.find('/') == std::string::npos && name != ".." && name != ".";
+}
+
+}  // namespace
+
+std::shared_ptr<const Checkpoint> Checkpoint::open(const std::string& folder) {
+  if (!std::filesystem::is_directory(folder)) {
+    throw Error(ErrorCode::kNotFound, "is not a folder", folder, "name the checkpoint's folder, with its config.json");
+  }
+  auto out = std::make_shared<Checkpoint>();
+  out->folder_ = folder;
+  const std::string config_path = folder + "/config.json";
+  const json::Value config = json::parse_file(config_path);
+  out->config_ = model::read_config(json::Reader(config, config_path));
+  out->open_shards();
+  return out;
+}
+
+void Checkpoint::open_shards() {
+  const std::string index_path = folder_ + "/" + std::string(kIndexName);
+  std::set<std::string> names;
+  if (std::filesystem::exists(index_path)) {
+    const json::Value index = json::parse_file(index_path);
+    for (const auto& [tensor, file] : json::Reader(index, index_path).get("weight_map").members()) {
+      const std::string name(file.as_string());
+      if (!is_plain_name(name)) file.fail_expected("the name of a file in the same folder");
+      names.insert(name);
+    }
+  } else {
+    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+      if (entry.path().extension() == ".safetensors") names.insert(entry.path().filename().string());
+    }
+  }
+  if (names.empty()) {
+    throw Error(ErrorCode::kNotFound, "holds no *.safetensors file", folder_, "download the checkpoint's weights");
+  }
+  for (const std::string& name : names) {
+    shards_.push_back(SafetensorsFile::open(folder_ + "/" + name));
+    for (const TensorEntry& entry : shards_.back()->tensors()) {
+      if (!shard_of_.emplace(entry.name, shards_.size() - 1).second) {
+        fail(ErrorCode::kInvalidData, shards_.back()->path(), "holds tensor {}, as {} does", entry.name,
+             shards_[shard_of_[entry.name]]->path());
+      }
+    }
+  }
+}
+
+Checkpoint::Found Checkpoint::find(const std::string& name) const {
+  const auto at = shard_of_.find(name);
+  if (at == shard_of_.end()) return {nullptr, nullptr};
+  const auto& shard = shards_[at->second];
+  return {shard->find(name), shard};
+}
+
+Checkpoint::Found WeightBinder::require(const std::string& name, const Shape& shape) const {
+  const auto found = checkpoint_->find(name);
+  if (found.entry == nullptr) {
+    throw Error(ErrorCode::kInvalidData, fmt::format("no shard holds tensor {}, expected {}", name, shape_text(shape)),
+                checkpoint_->folder(), "the download is incomplete, or config.json is of another model");
+  }
+  if (found.entry->shape != shape) {
+    fail(ErrorCode::kInvalidData, found.shard->path(), "tensor {} is {}, config.json asks for {}", name,
+         shape_text(found.entry->shape), shape_text(shape));
+  }
+  return found;
+}
+
+void WeightBinder::matrix(const std::string& name, Weight& weight, int64_t rows, int64_t cols) {
+  const auto found = require(name, {rows, cols});
+  const DType dtype = found.entry->dtype;
+  if (dtype != DType::kF32 && dtype != DType::kBF16 && dtype != DType::kF16 && dtype != DType::kF8E4M3) {
+    fail(ErrorCode::kUnsupported, found.shard->path(), "tensor {} is {}, expected F32, BF16, F16 or F8_E4M3", name,
+         dtype_name(dtype));
+  }
+  weight.view = {.data = found.entry->bytes.data(), .dtype = dtype, .rows = rows, .cols = cols};
+  weight.owner = found.shard;
+  if (dtype == DType::kF8E4M3) bind_scale(name, weight);
+}
+
+void WeightBinder::bind_scale(const std::string& name, Weight& weight) const {
+  const std::string scale_name = name.substr(0, name.rfind("weight")) + "weight_scale_inv";
+  const auto found = require(scale_name, {ceil_div(weight.rows(), kScaleBlock), ceil_div(weight.cols(), kScaleBlock)});
+  auto owner = std::make_shared<WeightOwner>();
+  owner->values = std::static_pointer_cast<const SafetensorsFile>(weight.owner);
+  owner->scales = found.shard;
+  const auto* bytes = found.entry->bytes.data();
+  const bool is_aligned = reinterpret_cast<uintptr_t>(bytes) % alignof(float) == 0;
+  if (found.entry->dtype == DType::kF32 && is_aligned) {
+    weight.view.scale_inv = reinterpret_cast<const float*>(bytes);
+  } else {
+    owner->copied_scales = read_tensor(*found.shard, *found.entry);
+    if (owner->copied_scales.dtype() != DType::kF32) {
+      fail(ErrorCode::kUnsupported, found.shard->path(), "tensor {} is {}, expected F32", scale_name,
+           dtype_name(found.entry->dtype));
+    }
+    weight.view.scale_inv = owner->copied_scales.f32();
+  }
+  weight.owner = owner;
+}
+
+void WeightBinder::vector(const std::string& name, Tensor& values, int64_t n) {
+  const auto found = require(name, {n});
+  values = read_tensor(*found.shard, *found.entry);
+  if (values.dtype() != DType::kF32) {
+    fail(ErrorCode::kInvalidData, found.shard->path(), "tensor {} is {}, expected floating point", name,
+         dtype_name(found.entry->dtype));
+  }
+}
+
+}  // namespace fathom::checkpoint
