@@ -37,13 +37,13 @@ std::vector<int64_t> order_of(const SafetensorsFile& file, const TensorEntry& en
   std::string ids = entry.name;
   if (ids.ends_with(kWeights)) ids.replace(ids.size() - kWeights.size(), kWeights.size(), kIds);
   const TensorEntry* found = ids.ends_with(kIds) ? file.find(ids) : nullptr;
-  const bool is_usable = found != nullptr && found->dtype == DType::kI32 && found->shape == entry.shape &&
-                         entry.shape.size() == 2;
+  const bool is_usable =
+      found != nullptr && found->dtype == DType::kI32 && found->shape == entry.shape && entry.shape.size() == 2;
   return is_usable ? order_by_id(read_tensor(file, *found)) : order;
 }
 
-void measure(const Tensor& a, const std::vector<int64_t>& order_a, const Tensor& b,
-             const std::vector<int64_t>& order_b, Difference& out) {
+void measure(const Tensor& a, const std::vector<int64_t>& order_a, const Tensor& b, const std::vector<int64_t>& order_b,
+             Difference& out) {
   double sum = 0, squares = 0, difference_squares = 0;
   int64_t largest = 0;
   for (size_t i = 0; i < order_a.size(); ++i) {

@@ -46,8 +46,10 @@ class Planner : public model::ParameterVisitor {
       return;
     }
     planned.push_back({name, DType::kF8E4M3, {rows, cols}, 1.0});
-    planned.push_back({name.substr(0, name.rfind("weight")) + "weight_scale_inv", DType::kF32,
-                       {ceil_div(rows, kScaleBlock), ceil_div(cols, kScaleBlock)}, -deviation});
+    planned.push_back({name.substr(0, name.rfind("weight")) + "weight_scale_inv",
+                       DType::kF32,
+                       {ceil_div(rows, kScaleBlock), ceil_div(cols, kScaleBlock)},
+                       -deviation});
   }
 
   void vector(const std::string& name, Tensor&, int64_t n) override {
@@ -82,7 +84,9 @@ void write_values(AtomicFile& file, const Planned& tensor, const RandomStream& r
   for (size_t i = 0; i < kTableSize; ++i) {
     const double uniform = (2.0 * (static_cast<double>(i) + 0.5) / kTableSize - 1.0) * std::sqrt(3.0);
     // A constant is marked by a deviation of zero (one) or below (its magnitude).
-    const double value = tensor.deviation > 0 ? uniform * tensor.deviation : tensor.deviation < 0 ? -tensor.deviation : 1;
+    const double value = tensor.deviation > 0   ? uniform * tensor.deviation
+                         : tensor.deviation < 0 ? -tensor.deviation
+                                                : 1;
     encode(value, tensor.dtype, table.data() + i * size);
   }
   const auto count = static_cast<size_t>(element_count(tensor.shape));
@@ -108,9 +112,8 @@ void write_shard(const std::string& path, std::span<const Planned> tensors, uint
   for (const Planned& tensor : tensors) {
     json::Array shape;
     for (const int64_t dim : tensor.shape) shape.push_back(dim);
-    header[tensor.name] = json::Object{{"dtype", dtype_name(tensor.dtype)},
-                                       {"shape", shape},
-                                       {"data_offsets", json::Array{at, at + tensor.bytes()}}};
+    header[tensor.name] = json::Object{
+        {"dtype", dtype_name(tensor.dtype)}, {"shape", shape}, {"data_offsets", json::Array{at, at + tensor.bytes()}}};
     at += tensor.bytes();
   }
   std::string text = json::dump(header);
@@ -163,9 +166,11 @@ void write_random_checkpoint_for(const std::string& config_path, const std::stri
   index.write(json::dump(json::Object{{"metadata", json::Object{{"total_size", total}}}, {"weight_map", weight_map}}));
   index.commit();
   if (format == "fp8") {
-    config.as_object()["quantization_config"] = json::Object{
-        {"quant_method", "fp8"}, {"fmt", "e4m3"}, {"activation_scheme", "dynamic"},
-        {"weight_block_size", json::Array{kScaleBlock, kScaleBlock}}};
+    config.as_object()["quantization_config"] =
+        json::Object{{"quant_method", "fp8"},
+                     {"fmt", "e4m3"},
+                     {"activation_scheme", "dynamic"},
+                     {"weight_block_size", json::Array{kScaleBlock, kScaleBlock}}};
   }
   AtomicFile written(folder + "/config.json");
   written.write(json::dump(config));

@@ -54,9 +54,8 @@ Placed read_entry(const std::string& name, const json::Reader& json, std::span<c
 
 // Tensors must tile the values: no two overlap, no bytes belong to none.
 void check_tiling(std::vector<Placed>& placed, uint64_t size, const std::string& path) {
-  std::sort(placed.begin(), placed.end(), [](const Placed& a, const Placed& b) {
-    return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
-  });
+  std::sort(placed.begin(), placed.end(),
+            [](const Placed& a, const Placed& b) { return a.begin != b.begin ? a.begin < b.begin : a.end < b.end; });
   uint64_t at = 0;
   for (const Placed& p : placed) {
     if (p.begin != at) {
@@ -159,8 +158,9 @@ void write_safetensors(const std::string& path, const std::vector<std::pair<std:
   for (const auto& [name, tensor] : tensors) {
     json::Array shape;
     for (const int64_t dim : tensor.shape()) shape.push_back(dim);
-    header[name] = json::Object{
-        {"dtype", dtype_name(tensor.dtype())}, {"shape", shape}, {"data_offsets", json::Array{at, at + tensor.bytes()}}};
+    header[name] = json::Object{{"dtype", dtype_name(tensor.dtype())},
+                                {"shape", shape},
+                                {"data_offsets", json::Array{at, at + tensor.bytes()}}};
     at += tensor.bytes();
   }
   std::string text = json::dump(header);

@@ -32,8 +32,9 @@ void print_result(const engine::BenchmarkResult& r, const engine::BenchmarkParam
   fmt::print("read bandwidth      {:>10.1f} GB/s   measured, {} threads\n", r.read_bandwidth / 1e9, threads);
   fmt::print("matrix product      {:>10.1f} GFLOP/s measured, 2048 cubed\n", r.gemm_rate / 1e9);
   if (r.prefill_rate > 0) {
-    fmt::print("prefill             {:>10.1f} tokens/s at depth {}, {} tokens: {:.1f} GFLOP/s, {:.1f} % of the product\n",
-               r.prefill_rate, p.depth, p.prompt_tokens, r.prefill_flops / 1e9, 100 * r.prefill_flops / r.gemm_rate);
+    fmt::print(
+        "prefill             {:>10.1f} tokens/s at depth {}, {} tokens: {:.1f} GFLOP/s, {:.1f} % of the product\n",
+        r.prefill_rate, p.depth, p.prompt_tokens, r.prefill_flops / 1e9, 100 * r.prefill_flops / r.gemm_rate);
   }
   if (r.decode_rate > 0) {
     fmt::print("decode              {:>10.2f} tokens/s at depth {}, batch {}\n", r.decode_rate, p.depth, p.batch);
@@ -55,9 +56,8 @@ void run(BenchFlags& flags) {
     throw Error(ErrorCode::kInvalidArgument, "no checkpoint given", "bench", "add --model DIR or --random CONFIG");
   }
   const auto model = flags.model.load();
-  const auto result = engine::run_benchmark(*model, flags.params, [](const std::string& stage) {
-    log::info("measuring {}", stage);
-  });
+  const auto result =
+      engine::run_benchmark(*model, flags.params, [](const std::string& stage) { log::info("measuring {}", stage); });
   print_result(result, flags.params, model->context().team.size());
 }
 
@@ -80,7 +80,8 @@ void add_bench(CLI::App& app) {
   command->add_option("--repeats", flags->params.repeats, "the median of so many counts")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--random", flags->random_config, "write a checkpoint of random weights for this config.json first")
+  command
+      ->add_option("--random", flags->random_config, "write a checkpoint of random weights for this config.json first")
       ->type_name("CONFIG");
   command->add_option("--out", flags->out, "where --random writes")->type_name("DIR");
   command->add_option("--dtype", flags->dtype, "format of the random weights: f32, bf16, f16 or fp8")

@@ -1,5 +1,7 @@
 // fathom inspect forward: the numbers of a forward pass under the names of the golden vectors.
 
+#include "engine/inspect_forward.h"
+
 #include <memory>
 
 #include "base/error.h"
@@ -7,7 +9,6 @@
 #include "checkpoint/safetensors.h"
 #include "cli/command.h"
 #include "cli/model_flags.h"
-#include "engine/inspect_forward.h"
 
 namespace fathom::cli {
 namespace {
@@ -54,7 +55,8 @@ void run(const ForwardFlags& flags) {
 
 void add_inspect_forward(CLI::App& inspect) {
   auto flags = std::make_shared<ForwardFlags>();
-  CLI::App* command = inspect.add_subcommand("forward", "write logits, hidden states, routing and more of given prompts");
+  CLI::App* command =
+      inspect.add_subcommand("forward", "write logits, hidden states, routing and more of given prompts");
   flags->model.add_to(*command, "f32");
   command->add_option("--prompts", flags->prompts, "safetensors file with I32 tensors NAME.tokens")
       ->required()

@@ -1,4 +1,5 @@
-// fathom: one program, a subcommand for each thing it does. An Error becomes one line on standard error and exit code 1.
+// fathom: one program, a subcommand for each thing it does. An Error becomes one line on standard error and exit
+// code 1.
 
 #include <cstdio>
 #include <exception>

@@ -45,9 +45,9 @@ Tensor Indexer::forward(const ops::Context& ctx, const Tensor& x_TD, const Tenso
   const Tensor q_TI = linear(ctx, q_latent_TQ, wq_b);
   const Tensor k_TI = layer_norm(ctx, linear(ctx, x_TD, wk), k_norm_weight, k_norm_bias, kIndexerNormEps);
   const Tensor weights_TH = linear_f32(ctx, x_TD, weights_proj);
-  const Tensor chosen_TK = index_top_k(
-      ctx, {.heads = index_n_heads, .dim = index_head_dim, .top_k = index_topk, .rope = rope}, q_TI, k_TI, weights_TH,
-      batch, cache, layer);
+  const Tensor chosen_TK =
+      index_top_k(ctx, {.heads = index_n_heads, .dim = index_head_dim, .top_k = index_topk, .rope = rope}, q_TI, k_TI,
+                  weights_TH, batch, cache, layer);
   observe(ctx, "index_topk", layer, chosen_TK);
   return chosen_TK;
 }

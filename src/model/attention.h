@@ -1,6 +1,6 @@
 #pragma once
-// Multi-head latent attention (V2 report, section 2.1) with the low-rank query of V2 and V3 or the plain one of V2-Lite,
-// and V3.2's lightning indexer where the checkpoint has one.
+// Multi-head latent attention (V2 report, section 2.1) with the low-rank query of V2 and V3 or the plain one of
+// V2-Lite, and V3.2's lightning indexer where the checkpoint has one.
 
 #include <string>
 

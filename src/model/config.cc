@@ -73,7 +73,8 @@ void read_moe(const json::Reader& json, ModelConfig& c) {
     json.get("scoring_func").fail_expected("softmax or sigmoid");
   }
   c.scoring_func = scoring == "sigmoid" ? ScoringFunc::kSigmoid : ScoringFunc::kSoftmax;
-  const std::string method = text_or(json, "topk_method", c.scoring_func == ScoringFunc::kSigmoid ? "noaux_tc" : "greedy");
+  const std::string method =
+      text_or(json, "topk_method", c.scoring_func == ScoringFunc::kSigmoid ? "noaux_tc" : "greedy");
   if (method == "greedy" || method == "gready") {  // V2-Lite was published with the second spelling
     c.topk_method = TopkMethod::kGreedy;
   } else if (method == "group_limited_greedy") {

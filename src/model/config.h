@@ -67,8 +67,8 @@ struct ModelConfig {
   int64_t index_head_dim = 0;
   int64_t index_topk = 0;
 
-  std::string torch_dtype;             // as published; what `inspect` prints
-  bool has_fp8_blocks = false;         // quantization_config: fp8, 128x128
+  std::string torch_dtype;      // as published; what `inspect` prints
+  bool has_fp8_blocks = false;  // quantization_config: fp8, 128x128
   int64_t bos_token_id = 0;
   std::vector<int64_t> eos_token_ids;  // eos_token_id, one or several
 
@@ -85,8 +85,8 @@ struct ModelConfig {
   bool operator==(const ModelConfig&) const = default;
 };
 
-// Reads a parsed config.json. Throws Error naming the key for a missing or impossible value, an unknown architecture, or
-// a feature outside of this family (attention bias, another activation, another rope or quantisation type).
+// Reads a parsed config.json. Throws Error naming the key for a missing or impossible value, an unknown architecture,
+// or a feature outside of this family (attention bias, another activation, another rope or quantisation type).
 ModelConfig read_config(const json::Reader& json);
 
 }  // namespace fathom::model

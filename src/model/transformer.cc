@@ -58,8 +58,8 @@ void MtpModule::visit(const std::string& prefix, ParameterVisitor& visitor) {
 
 Tensor MtpModule::forward(const ops::Context& ctx, const Tensor& embeddings_TD, const Tensor& hidden_TD,
                           const ops::TokenBatch& batch, ops::LatentCache& cache) const {
-  const Tensor both_T2D = concat(ctx, rms_norm(ctx, embeddings_TD, enorm, rms_norm_eps),
-                                 rms_norm(ctx, hidden_TD, hnorm, rms_norm_eps));
+  const Tensor both_T2D =
+      concat(ctx, rms_norm(ctx, embeddings_TD, enorm, rms_norm_eps), rms_norm(ctx, hidden_TD, hnorm, rms_norm_eps));
   return block.forward(ctx, linear(ctx, both_T2D, eh_proj), batch, cache);
 }
 

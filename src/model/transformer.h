@@ -1,6 +1,6 @@
 #pragma once
-// The whole of DeepSeek-V2 and V3: embedding, layers, final norm, head, and the multi-token-prediction modules. The same
-// definition serves training and inference; what differs is the context.
+// The whole of DeepSeek-V2 and V3: embedding, layers, final norm, head, and the multi-token-prediction modules. The
+// same definition serves training and inference; what differs is the context.
 
 #include <memory>
 #include <optional>
@@ -37,8 +37,8 @@ class MtpModule {
   MtpModule(const ModelConfig& config, int64_t layer);
   void visit(const std::string& prefix, ParameterVisitor& visitor);
 
-  // embeddings_TD of the later tokens; hidden_TD: the main model's after its final norm, or the previous module's output.
-  // Returns the module's hidden state before shared_head.norm, [T, D].
+  // embeddings_TD of the later tokens; hidden_TD: the main model's after its final norm, or the previous module's
+  // output. Returns the module's hidden state before shared_head.norm, [T, D].
   Tensor forward(const ops::Context& ctx, const Tensor& embeddings_TD, const Tensor& hidden_TD,
                  const ops::TokenBatch& batch, ops::LatentCache& cache) const;
   // Embedding of tokens by the module's own copy of the matrix.
