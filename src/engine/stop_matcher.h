@@ -1,6 +1,6 @@
 #pragma once
-// Stop strings over streamed text: text that could still become a stop string is held back, and nothing of a stop string
-// or behind it is ever given out.
+// Stop strings over streamed text: text that could still become a stop string is held back, and nothing of a stop
+// string or behind it is ever given out.
 
 #include <string>
 #include <string_view>

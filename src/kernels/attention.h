@@ -32,8 +32,8 @@ struct LatentAttentionArgs {
 };
 
 struct AttentionKernels {
-  // One part: the pages it names hold F32, or BF16 in the BF16 table (which rounds q and the weights of the values, too).
-  // A row's bits do not depend on the other rows of the call, nor on key_end beyond the row's limit.
+  // One part: the pages it names hold F32, or BF16 in the BF16 table (which rounds q and the weights of the values,
+  // too). A row's bits do not depend on the other rows of the call, nor on key_end beyond the row's limit.
   void (*latent_attention)(const LatentAttentionArgs&) noexcept;
 };
 

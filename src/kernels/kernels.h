@@ -1,6 +1,6 @@
 #pragma once
-// The table of kernels: one per instruction set, filled by its own translation units; an instruction set takes the entry
-// of the one below it where it has nothing better.
+// The table of kernels: one per instruction set, filled by its own translation units; an instruction set takes the
+// entry of the one below it where it has nothing better.
 
 #include "base/cpu_features.h"
 #include "kernels/attention.h"

@@ -2,8 +2,9 @@
 // Products of activations with weights that stay in their published format. Activations are packed once into the layout
 // that the instruction set likes best; weights are read where they lie and widened in registers.
 //
-// Determinism: the bits of y[m, n] depend on row m of x, row n of w, K and the instruction set, and on nothing else: not
-// on M, not on how the n range was cut, not on neighbours. Every implementation keeps one order of summation for all M.
+// Determinism: the bits of y[m, n] depend on row m of x, row n of w, K and the instruction set, and on nothing else:
+// not on M, not on how the n range was cut, not on neighbours. Every implementation keeps one order of summation for
+// all M.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +29,7 @@ struct PackArgs {
   const int32_t* rows = nullptr;  // [m] which rows of x to take; null: 0..m-1
   int64_t m = 0;                  // rows to pack
   int64_t k = 0;                  // columns in all
-  int64_t k_begin = 0;            // columns to pack now; multiples of kPackK, or k_end == k, which also writes the padding
+  int64_t k_begin = 0;  // columns to pack now; multiples of kPackK, or k_end == k, which also writes the padding
   int64_t k_end = 0;
   void* packed = nullptr;  // packed_bytes(m, k), 64-byte aligned
 };

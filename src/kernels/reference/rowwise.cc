@@ -1,5 +1,5 @@
-// Plain row operations. The 16 lanes of the sums are written out, because the other instruction sets keep the same order
-// and give the same bits.
+// Plain row operations. The 16 lanes of the sums are written out, because the other instruction sets keep the same
+// order and give the same bits.
 
 #include "kernels/rowwise.h"
 
