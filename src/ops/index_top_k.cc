@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -43,10 +44,10 @@ class Indexer {
   // Calls work(token, positions it sees, its span, member) for every token.
   template <typename Work>
   void for_tokens(const Work& work) {
-    for (const Span& span : batch_.spans) {
-      ctx_.team.for_each(span.length(),
-                         [&](int64_t i, int member) { work(span.begin + i, span.past + i + 1, span, member); });
-    }
+    ctx_.team.for_each(batch_.size(), [&](int64_t t, int member) {
+      const Span& span = batch_.span_of(t);
+      work(t, span.past + t - span.begin + 1, span, member);
+    });
   }
 
   void rotate_and_append(const Span& span, const Tensor& q_TI, const Tensor& k_TI) {
@@ -110,8 +111,12 @@ class Indexer {
     if (positions <= width) return choose_all(positions, width, chosen, t);
     std::vector<int32_t> order(static_cast<size_t>(positions));
     std::iota(order.begin(), order.end(), 0);
+    // NaN (a broken model) ranks last: without an order for it nth_element may leave its range.
+    const auto rank = [&](int32_t s) {
+      return std::isnan(scores[s]) ? -std::numeric_limits<float>::infinity() : scores[s];
+    };
     std::nth_element(order.begin(), order.begin() + width, order.end(),
-                     [&](int32_t a, int32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
+                     [&](int32_t a, int32_t b) { return rank(a) != rank(b) ? rank(a) > rank(b) : a < b; });
     std::sort(order.begin(), order.begin() + width);
     std::copy_n(order.begin(), width, chosen.i32() + t * width);
   }

@@ -55,14 +55,11 @@ class MlaAttention {
   // First row of a head's W_UK and W_UV in kv_b_proj.
   int64_t w_uk(int64_t head) const { return head * (p_.qk_nope_head_dim + p_.v_head_dim); }
   int64_t w_uv(int64_t head) const { return w_uk(head) + p_.qk_nope_head_dim; }
-  const Span& span_of(int64_t token) const {
-    return *std::find_if(batch_.spans.begin(), batch_.spans.end(), [&](const Span& s) { return token < s.end; });
-  }
 
   // Rotates the queries in place and stores every token's latent and rotated key at its position of the cache.
   void rotate_and_append(const Tensor& latent_TR, const Tensor& kv_a_TC) {
     const auto token = [&](int64_t t, float* cos, float* sin, float* key) {
-      const Span& span = span_of(t);
+      const Span& span = batch_.span_of(t);
       const int64_t position = span.past + t - span.begin;
       p_.rope.angles(position, cos, sin);
       for (int64_t h = 0; h < p_.heads; ++h) {
@@ -173,7 +170,7 @@ class MlaAttention {
     const size_t row_bytes = static_cast<size_t>(latent_dim()) * cached_bytes(ctx_.compute);
     for (int64_t t = 0; t < tokens(); ++t) {
       const auto gathered = ctx_.allocator.allocate(static_cast<size_t>(slots) * row_bytes);
-      const Span& span = span_of(t);
+      const Span& span = batch_.span_of(t);
       const int32_t* chosen = index_topk.i32() + t * index_topk.dim(1);
       int64_t count = 0;
       for (int64_t i = 0; i < index_topk.dim(1) && chosen[i] >= 0; ++i, ++count) {

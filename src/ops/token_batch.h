@@ -2,6 +2,7 @@
 // The flat list of tokens that every forward pass takes. Packed documents, a chunk of a prompt, one token for each of
 // many users and drafts to verify are all such lists; there is no [batch, sequence] padding anywhere.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -25,6 +26,10 @@ struct TokenBatch {
   std::vector<Span> spans;  // in order, without gaps
 
   int64_t size() const { return static_cast<int64_t>(tokens.size()); }
+  // The span that holds `token`.
+  const Span& span_of(int64_t token) const {
+    return *std::partition_point(spans.begin(), spans.end(), [&](const Span& s) { return s.end <= token; });
+  }
 };
 
 }  // namespace fathom::ops
