@@ -14,6 +14,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 
 if(FATHOM_SANITIZE)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # The instrumented intrinsics of GCC 12's own headers look uninitialised to it.
+    target_compile_options(fathom_flags INTERFACE -Wno-uninitialized)
+  endif()
   target_compile_options(fathom_flags INTERFACE
     -fsanitize=${FATHOM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(fathom_flags INTERFACE -fsanitize=${FATHOM_SANITIZE})
