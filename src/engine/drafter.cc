@@ -65,7 +65,7 @@ std::vector<int32_t> Drafter::draft(std::span<const int32_t> tokens, Sequence& s
   const int64_t cached = sequence.cached();
   FATHOM_CHECK(static_cast<int64_t>(tokens.size()) == cached + 1);
   std::vector<int32_t> known(tokens.begin(), tokens.end());
-  TokenCounts seen = counts;
+  TokenCounts seen = sampler.has_penalty() ? counts : TokenCounts();
   for (size_t k = 1; k < done_.size(); ++k) {
     const Tensor hidden = run_module(k, cached, known, sequence);
     const Tensor logits = model_.mtp()[k - 1].logits(ctx_, hidden.rows(hidden.dim(0) - 1, hidden.dim(0)));

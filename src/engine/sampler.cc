@@ -1,6 +1,7 @@
 #include "engine/sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/error.h"
@@ -9,9 +10,38 @@
 namespace fathom::engine {
 namespace {
 
+// The Gumbel noise lies between -3.61 and 36.74 (-log(-log(u)) at the ends of RandomStream's uniform), so a token this
+// far below the likeliest one cannot win.
+constexpr double kImpossible = -41;
+
+// exp(-k) for every lead k that can be: noise and logits span less than 128.
+const std::array<double, 128> kTails = [] {
+  std::array<double, 128> tails{};
+  for (size_t k = 0; k < tails.size(); ++k) tails[k] = std::exp(-static_cast<double>(k));
+  return tails;
+}();
+
 void check_range(const char* name, double value, double low, double high) {
   if (value >= low && value <= high) return;
   fail(ErrorCode::kInvalidArgument, name, "is {}, the valid range is [{}, {}]", value, low, high);
+}
+
+// The largest logit, the lowest id on a tie; NaN counts as the least.
+int32_t argmax(std::span<const float> logits) {
+  int32_t best = 0;
+  float best_logit = -INFINITY;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] > best_logit) {
+      best_logit = logits[i];
+      best = static_cast<int32_t>(i);
+    }
+  }
+  return best;
+}
+
+template <typename Candidate>
+bool likelier(const Candidate& a, const Candidate& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
 }
 
 }  // namespace
@@ -26,83 +56,76 @@ void SamplingParams::validate() const {
   if (top_k < 0) fail(ErrorCode::kInvalidArgument, "top_k", "is {}, expected 0 (all) or more", top_k);
 }
 
-float Sampler::penalised(float logit, int32_t id, const TokenCounts& counts) const {
-  const auto found = counts.find(id);
-  if (found == counts.end()) return logit;
-  return logit - static_cast<float>(params_.frequency_penalty * found->second + params_.presence_penalty);
-}
-
-int32_t Sampler::choose_greedy(std::span<const float> logits, const TokenCounts& counts) const {
-  const bool has_penalty = params_.frequency_penalty != 0 || params_.presence_penalty != 0;
-  int32_t best = 0;
-  float best_logit = -INFINITY;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    const auto id = static_cast<int32_t>(i);
-    const float logit = has_penalty ? penalised(logits[i], id, counts) : logits[i];
-    if (logit > best_logit) {
-      best_logit = logit;
-      best = id;
-    }
+std::span<const float> Sampler::penalised(std::span<const float> logits, const TokenCounts& counts) {
+  if (!has_penalty() || counts.empty()) return logits;
+  penalised_.assign(logits.begin(), logits.end());
+  for (const auto& [id, count] : counts) {
+    penalised_[static_cast<size_t>(id)] -=
+        static_cast<float>(params_.frequency_penalty * count + params_.presence_penalty);
   }
-  return best;
+  return penalised_;
 }
 
-// All tokens that the cuts could keep. A token below (1 - top_p) / V of the whole can never be needed: together all
-// such hold less than 1 - top_p. That leaves few to sort.
-void Sampler::collect(std::span<const float> logits, const TokenCounts& counts) {
+void Sampler::collect(std::span<const float> logits, float max) {
   candidates_.clear();
-  const auto temperature = static_cast<float>(params_.temperature);
-  float max = -INFINITY;
   for (size_t i = 0; i < logits.size(); ++i) {
-    const auto id = static_cast<int32_t>(i);
-    const float logit = penalised(logits[i], id, counts) / temperature;
-    if (std::isnan(logit) || logit == -INFINITY) continue;
-    max = std::max(max, logit);
-    candidates_.push_back({logit, id});
-  }
-  double floor = params_.min_p > 0 ? params_.min_p : 0;
-  if (params_.top_p < 1) {
-    double sum = 0;
-    for (const Candidate& c : candidates_) sum += std::exp(static_cast<double>(c.logit - max));
-    floor = std::max(floor, (1 - params_.top_p) * sum / static_cast<double>(logits.size()));
-  }
-  if (floor > 0) {
-    const double lowest = max + std::log(floor);
-    std::erase_if(candidates_, [&](const Candidate& c) { return c.logit < lowest; });
+    // In double and from the largest down, so that a tiny temperature overflows for the others alone.
+    const double logit = (static_cast<double>(logits[i]) - max) / params_.temperature;
+    if (logit > kImpossible) candidates_.push_back({static_cast<float>(logit), static_cast<int32_t>(i)});
   }
 }
 
 void Sampler::cut() {
-  const auto likelier = [](const Candidate& a, const Candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-  };
   if (params_.top_k > 0 && static_cast<size_t>(params_.top_k) < candidates_.size()) {
-    std::nth_element(candidates_.begin(), candidates_.begin() + params_.top_k, candidates_.end(), likelier);
+    std::nth_element(candidates_.begin(), candidates_.begin() + params_.top_k, candidates_.end(), likelier<Candidate>);
     candidates_.resize(static_cast<size_t>(params_.top_k));
   }
-  if (params_.top_p >= 1) return;
-  std::sort(candidates_.begin(), candidates_.end(), likelier);
+  if (params_.top_p < 1) cut_top_p();
+  // The likeliest token has logit 0.
+  if (params_.min_p > 0) {
+    const double lowest = std::log(params_.min_p);
+    std::erase_if(candidates_, [&](const Candidate& c) { return c.logit < lowest; });
+  }
+}
+
+void Sampler::cut_top_p() {
   double total = 0;
-  for (const Candidate& c : candidates_) total += std::exp(static_cast<double>(c.logit - candidates_[0].logit));
+  for (const Candidate& c : candidates_) total += std::exp(static_cast<double>(c.logit));
+  // A token below (1 - top_p) / N of the whole can never be needed: together all such hold less than 1 - top_p. That
+  // leaves few to sort.
+  const double lowest = std::log((1 - params_.top_p) * total / static_cast<double>(candidates_.size()));
+  std::erase_if(candidates_, [&](const Candidate& c) { return c.logit < lowest; });
+  std::sort(candidates_.begin(), candidates_.end(), likelier<Candidate>);
   double sum = 0;
   size_t kept = 0;
   while (kept < candidates_.size() && sum < params_.top_p * total) {
-    sum += std::exp(static_cast<double>(candidates_[kept++].logit - candidates_[0].logit));
+    sum += std::exp(static_cast<double>(candidates_[kept++].logit));
   }
-  candidates_.resize(std::max<size_t>(1, kept));
+  candidates_.resize(kept);
 }
 
 int32_t Sampler::choose(std::span<const float> logits, const TokenCounts& counts, int64_t index) {
-  if (params_.temperature == 0) return choose_greedy(logits, counts);
-  collect(logits, counts);
-  if (candidates_.empty()) return choose_greedy(logits, counts);
+  logits = penalised(logits, counts);
+  const int32_t largest = argmax(logits);
+  const float max = logits[static_cast<size_t>(largest)];
+  // Without finite logits there is no distribution to draw from.
+  if (params_.temperature == 0 || !std::isfinite(max)) return largest;
+  collect(logits, max);
   cut();
+  return choose_by_noise(index, largest);
+}
+
+int32_t Sampler::choose_by_noise(int64_t index, int32_t largest) const {
   const RandomStream noise(params_.seed, static_cast<uint64_t>(index));
-  int32_t best = candidates_[0].id;
+  int32_t best = largest;
   double best_value = -INFINITY;
   for (const Candidate& c : candidates_) {
-    const double gumbel = -std::log(-std::log(noise.uniform(static_cast<uint64_t>(c.id))));
-    const double value = c.logit + gumbel;
+    const double u = noise.uniform(static_cast<uint64_t>(c.id));
+    // To win, the noise must pass the lead g of the best one so far, and P(noise > g) = 1 - exp(-exp(-g)) <= exp(-g).
+    // Most draws fall at this bound and need no logarithm.
+    const double lead = best_value - c.logit;
+    if (lead > 0 && 1 - u > kTails[static_cast<size_t>(lead)]) continue;
+    const double value = c.logit - std::log(-std::log(u));
     if (value > best_value || (value == best_value && c.id < best)) {
       best_value = value;
       best = c.id;

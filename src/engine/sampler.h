@@ -36,20 +36,25 @@ class Sampler {
   explicit Sampler(const SamplingParams& params) : params_(params) { params_.validate(); }
 
   const SamplingParams& params() const { return params_; }
+  // Whether choose() looks at the counts at all.
+  bool has_penalty() const { return params_.frequency_penalty != 0 || params_.presence_penalty != 0; }
   int32_t choose(std::span<const float> logits, const TokenCounts& counts, int64_t index);
 
  private:
   struct Candidate {
-    float logit;  // after penalties, divided by temperature
+    float logit;  // after penalties, less the largest, divided by temperature: 0 or below
     int32_t id;
   };
 
-  int32_t choose_greedy(std::span<const float> logits, const TokenCounts& counts) const;
-  float penalised(float logit, int32_t id, const TokenCounts& counts) const;
-  void collect(std::span<const float> logits, const TokenCounts& counts);
+  // The logits themselves, or a copy less the penalties.
+  std::span<const float> penalised(std::span<const float> logits, const TokenCounts& counts);
+  void collect(std::span<const float> logits, float max);
   void cut();
+  void cut_top_p();
+  int32_t choose_by_noise(int64_t index, int32_t largest) const;
 
   SamplingParams params_;
+  std::vector<float> penalised_;
   std::vector<Candidate> candidates_;
 };
 
