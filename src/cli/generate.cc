@@ -1,0 +1,111 @@
+// fathom generate: continues a prompt.
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <iostream>
+#include <iterator>
+#include <memory>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/progress.h"
+#include "cli/command.h"
+#include "cli/model_flags.h"
+#include "cli/sampling_flags.h"
+#include "engine/stop_matcher.h"
+#include "tokenizer/tokenizer.h"
+
+namespace fathom::cli {
+namespace {
+
+struct GenerateFlags {
+  ModelFlags model;
+  SamplingFlags sampling;
+  std::string prompt;
+  std::string file;
+  std::optional<std::string> suffix;
+  bool is_without_bos = false;
+};
+
+std::string read_prompt(const GenerateFlags& flags) {
+  if (!flags.prompt.empty()) return flags.prompt;
+  if (!flags.file.empty() && flags.file != "-") return read_text_file(flags.file);
+  return {std::istreambuf_iterator<char>(std::cin), {}};
+}
+
+int32_t control(const tokenizer::Tokenizer& tokenizer, const char* text) {
+  const auto id = tokenizer.find(text);
+  if (!id) fail(ErrorCode::kUnsupported, "tokenizer.json", "has no token {}, which --suffix needs", text);
+  return *id;
+}
+
+// Begin of sentence and the text, or the fill-in-middle layout (prefix, suffix, then the model writes the middle).
+std::vector<tokenizer::Segment> layout(const GenerateFlags& flags, const tokenizer::Tokenizer& tokenizer,
+                                       const model::ModelConfig& config) {
+  std::vector<tokenizer::Segment> segments;
+  if (!flags.is_without_bos) segments.push_back({static_cast<int32_t>(config.bos_token_id), ""});
+  if (!flags.suffix) {
+    segments.push_back({std::nullopt, read_prompt(flags)});
+    return segments;
+  }
+  segments.push_back({control(tokenizer, "<｜fim▁begin｜>"), ""});
+  segments.push_back({std::nullopt, read_prompt(flags)});
+  segments.push_back({control(tokenizer, "<｜fim▁hole｜>"), ""});
+  segments.push_back({std::nullopt, *flags.suffix});
+  segments.push_back({control(tokenizer, "<｜fim▁end｜>"), ""});
+  return segments;
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void run(GenerateFlags& flags) {
+  engine::GenerateParams params = flags.sampling.finish();
+  const auto model = flags.model.load();
+  const auto tokenizer = tokenizer::Tokenizer::load(flags.model.model);
+  const auto prompt = tokenizer->encode(layout(flags, *tokenizer, model->config()));
+  for (const int64_t id : model->config().eos_token_ids) params.stop_tokens.push_back(static_cast<int32_t>(id));
+
+  engine::Generator generator(model->transformer(), model->context(), flags.sampling.context_for(model->config()));
+  auto progress = std::make_unique<Progress>("reading the prompt", static_cast<int64_t>(prompt.size()));
+  tokenizer::StreamDecoder decoder(tokenizer);
+  engine::StopMatcher stops(flags.sampling.stop);
+  const auto stats = generator.generate(
+      prompt, params,
+      [&](int32_t token) {
+        progress.reset();
+        print(stops.push(decoder.push(token)));
+        return !stops.is_stopped();
+      },
+      [&](int64_t done) {
+        if (progress) progress->update(done);
+      });
+  progress.reset();
+  print(stops.push(decoder.finish()));
+  if (!stops.is_stopped()) print(stops.finish());
+  print("\n");
+  if (flags.sampling.show_stats) fmt::print(stderr, "{}\nseed: {}\n", stats_text(stats), params.sampling.seed);
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  auto flags = std::make_shared<GenerateFlags>();
+  CLI::App* command = app.add_subcommand("generate", "continue a prompt, or fill in the middle with --suffix");
+  flags->model.add_to(*command);
+  flags->sampling.add_to(*command);
+  command->add_option("-p,--prompt", flags->prompt, "the text to continue; without it and FILE: standard input");
+  command->add_option("file", flags->file, "file with the text to continue, - for standard input")->type_name("FILE");
+  command->add_option("--suffix", flags->suffix, "text behind the hole: the model writes what lies between");
+  command->add_flag("--no-bos", flags->is_without_bos, "do not put the begin-of-sentence token in front");
+  command->footer(
+      "Examples:\n"
+      "  fathom generate --model DIR --prompt \"The capital of France is\" --max-tokens 16 --temperature 0\n"
+      "  fathom generate --model DIR --prompt \"def add(a, b):\" --suffix \"return c\" --max-tokens 32");
+  command->callback([flags] { run(*flags); });
+}
+
+}  // namespace fathom::cli
