@@ -49,13 +49,17 @@ void Generator::check_prompt(std::span<const int32_t> prompt) const {
 }
 
 int64_t Generator::reuse_prefix(std::span<const int32_t> prompt, bool use_mtp) {
-  const auto known = std::span(tokens_).first(static_cast<size_t>(sequence_.cached()));
-  const auto mismatch = std::mismatch(prompt.begin(), prompt.end(), known.begin(), known.end());
+  const auto mismatch = std::mismatch(prompt.begin(), prompt.end(), tokens_.begin(), tokens_.end());
+  const int64_t same = mismatch.first - prompt.begin();
   // The last prompt token is always computed: its hidden state gives the first logits.
-  int64_t common = std::min<int64_t>(mismatch.first - prompt.begin(), static_cast<int64_t>(prompt.size()) - 1);
+  int64_t common = std::min({same, sequence_.cached(), static_cast<int64_t>(prompt.size()) - 1});
   is_drafting_ = drafter_.has_value() && use_mtp;
-  // Hidden states are not kept, so what the modules have not seen must be computed again for them.
-  if (is_drafting_) common = std::min(common, drafter_->done());
+  if (is_drafting_) {
+    // Module k has seen token i + k at position i. Hidden states are not kept, so what the modules have not seen, or
+    // seen with another token, must be computed again for them.
+    const auto modules = static_cast<int64_t>(model_.mtp().size());
+    common = std::max<int64_t>(0, std::min({common, drafter_->done(), same - modules}));
+  }
   sequence_.truncate(common);
   if (drafter_) drafter_->truncate(is_drafting_ ? common : 0);
   tokens_.assign(prompt.begin(), prompt.end());

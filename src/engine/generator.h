@@ -15,11 +15,11 @@
 namespace fathom::engine {
 
 struct GenerateParams {
-  SamplingParams sampling;
+  SamplingParams sampling = {};
   int64_t max_tokens = 512;
-  std::vector<int32_t> stop_tokens;  // not reported to on_token
-  bool use_mtp = true;               // where the model has MTP modules
-  int64_t prefill_chunk = 512;       // tokens per forward pass of the prompt
+  std::vector<int32_t> stop_tokens = {};  // not reported to on_token
+  bool use_mtp = true;                    // where the model has MTP modules
+  int64_t prefill_chunk = 512;            // tokens per forward pass of the prompt
 };
 
 enum class FinishReason { kStop, kLength, kCancelled };
