@@ -6,7 +6,7 @@
 JOBS ?= $(shell nproc)
 
 run: build
-	build/release/fathom chat --model models/tiny
+	build/release/fathom generate --model models/tiny --prompt "Hello" --max-tokens 64 --stats
 
 build: install
 	cmake --preset release
