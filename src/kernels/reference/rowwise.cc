@@ -4,6 +4,8 @@
 #include "kernels/rowwise.h"
 
 #include <cmath>
+#include <cstddef>
+#include <cstring>
 
 #include "kernels/reference/reference.h"
 
