@@ -18,9 +18,19 @@ KernelTable make(Isa isa) {
   table.isa = isa;
   if (isa >= Isa::kAvx2) {
     install_rowwise_avx2(table);
+    install_matmul_avx2(table);
+    install_attention_avx2(table);
   }
   if (isa >= Isa::kAvx512) {
     install_rowwise_avx512(table);
+    install_matmul_avx512(table);
+    install_attention_avx512(table);
+  }
+  if (isa >= Isa::kAvx512Bf16) {
+    install_matmul_avx512bf16(table);
+  }
+  if (isa >= Isa::kAmx) {
+    install_matmul_amx(table);
   }
   return table;
 }

@@ -26,5 +26,11 @@ const KernelTable& reference_kernels();
 // better.
 void install_rowwise_avx2(KernelTable& table);
 void install_rowwise_avx512(KernelTable& table);
+void install_matmul_avx2(KernelTable& table);
+void install_matmul_avx512(KernelTable& table);
+void install_matmul_avx512bf16(KernelTable& table);
+void install_matmul_amx(KernelTable& table);
+void install_attention_avx2(KernelTable& table);
+void install_attention_avx512(KernelTable& table);
 
 }  // namespace fathom::kernels

@@ -10,22 +10,6 @@
 namespace fathom::kernels::reference {
 namespace {
 
-float stored_value(const MatrixView& w, int64_t row, int64_t col) {
-  const size_t index = static_cast<size_t>(row * w.cols + col);
-  switch (w.dtype) {
-    case DType::kF32:
-      return static_cast<const float*>(w.data)[index];
-    case DType::kBF16:
-      return bf16_to_f32(static_cast<const bf16_t*>(w.data)[index]);
-    case DType::kF16:
-      return f16_to_f32(static_cast<const f16_t*>(w.data)[index]);
-    case DType::kF8E4M3:
-      return f8e4m3_to_f32(static_cast<const f8_t*>(w.data)[index]);
-    default:
-      return 0.0F;
-  }
-}
-
 float rounded(float value, Compute compute) {
   return compute == Compute::kBF16 ? bf16_to_f32(f32_to_bf16(value)) : value;
 }
@@ -51,7 +35,7 @@ float dot_row(const float* x, const MatrixView& w, int64_t n) {
     double block_sum = 0;
     const int64_t end = std::min(w.cols, (block + 1) * kScaleBlock);
     for (int64_t k = block * kScaleBlock; k < end; ++k) {
-      block_sum += static_cast<double>(x[k]) * rounded(stored_value(w, n, k), compute);
+      block_sum += static_cast<double>(x[k]) * rounded(stored_value(w.data, w.dtype, n * w.cols + k), compute);
     }
     sum += block_sum * w.scale(n, block);
   }
@@ -78,7 +62,7 @@ void transposed_linear(const TransposedLinearArgs& a) noexcept {
     for (int64_t c = 0; c < a.w.cols; ++c) {
       double sum = 0;
       for (int64_t row = a.row_begin; row < a.row_end; ++row) {
-        const double weight = rounded(stored_value(a.w, row, c), compute) * a.w.scale(row, c / kScaleBlock);
+        const double weight = rounded(stored_value(a.w.data, a.w.dtype, row * a.w.cols + c), compute) * a.w.scale(row, c / kScaleBlock);
         sum += rounded(x[row - a.row_begin], compute) * weight;
       }
       a.y[i * a.y_stride + c] = static_cast<float>(sum);

@@ -4,8 +4,6 @@
 #include "kernels/rowwise.h"
 
 #include <cmath>
-#include <cstddef>
-#include <cstring>
 
 #include "kernels/reference/reference.h"
 
@@ -76,23 +74,8 @@ void rope_halves(float* x, const float* cos, const float* sin, int64_t n) noexce
   }
 }
 
-// Rows of a checkpoint need not be aligned to their type.
-template <typename T>
-T load_at(const void* x, int64_t i) noexcept {
-  T value;
-  std::memcpy(&value, static_cast<const std::byte*>(x) + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
-  return value;
-}
-
 void widen(const void* x, DType dtype, float scale, int64_t n, float* y) noexcept {
-  for (int64_t i = 0; i < n; ++i) {
-    float value = 0;
-    if (dtype == DType::kF32) value = load_at<float>(x, i);
-    if (dtype == DType::kBF16) value = bf16_to_f32(load_at<bf16_t>(x, i));
-    if (dtype == DType::kF16) value = f16_to_f32(load_at<f16_t>(x, i));
-    if (dtype == DType::kF8E4M3) value = f8e4m3_to_f32(load_at<f8_t>(x, i));
-    y[i] = value * scale;
-  }
+  for (int64_t i = 0; i < n; ++i) y[i] = stored_value(x, dtype, i) * scale;
 }
 
 void to_bf16(const float* x, int64_t n, bf16_t* y) noexcept {

@@ -1,0 +1,254 @@
+// Products by AMX tiles. A tile of w (16 features x 32 columns) is read as published, straight from the rows of the
+// checkpoint when they are BF16; x is packed in pairs of columns, as the instruction wants its second operand. The
+// products of a tile come out feature by feature and are turned on their way to y. One token or many: the same
+// instructions in the same order.
+
+#include <bit>
+#include <cstring>
+
+#include "kernels/cpu/amx-inl.h"
+#include "kernels/cpu/matmul_bf16-inl.h"
+#include "kernels/cpu/matmul_fma-inl.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/kernels.h"
+
+namespace fathom::kernels {
+namespace {
+
+constexpr int64_t kTileChunk = kTile * kChunk;  // values in a tile of w
+
+// Packed x: blocks of up to 16 rows, each [k / 2][rows of the block][2], k padded to whole chunks.
+size_t packed_pairs_bytes(int64_t m, int64_t k) { return static_cast<size_t>(m * round_up(k, kPackK)) * 2; }
+
+inline uint16_t* packed_block(void* packed, int64_t block, int64_t k) {
+  return static_cast<uint16_t*>(packed) + block * kTile * round_up(k, kPackK);
+}
+
+void pack_pairs(const PackArgs& a) noexcept {
+  for (int64_t first_row = 0; first_row < a.m; first_row += kTile) {
+    const int64_t rows = a.m - first_row < kTile ? a.m - first_row : kTile;
+    uint16_t* block = packed_block(a.packed, first_row / kTile, a.k);
+    for (int64_t k = a.k_begin; k < a.k_end; k += kChunk) {
+      const int64_t count = a.k_end - k < kChunk ? a.k_end - k : kChunk;
+      __m512i pairs[kTile];
+      for (int64_t i = 0; i < kTile; ++i) {
+        if (i >= rows) {
+          pairs[i] = _mm512_setzero_si512();
+          continue;
+        }
+        const int64_t row = first_row + i;
+        const float* x = a.x + (a.rows == nullptr ? row : a.rows[row]) * a.x_stride + k - a.k_begin;
+        const Mask low = first(count < kLanes ? count : kLanes);
+        const Mask high = first(count < kLanes ? 0 : count - kLanes);
+        pairs[i] = to_bf16(load(x, low), load(x + (count < kLanes ? 0 : kLanes), high));
+      }
+      uint16_t* to = block + k * rows;
+      if (rows == 1) {
+        _mm512_storeu_si512(to, pairs[0]);
+        continue;
+      }
+      transpose(pairs);
+      const __mmask16 valid = first(rows);
+      for (int64_t p = 0; p < kTile; ++p) _mm512_mask_storeu_epi32(to + p * rows * 2, valid, pairs[p]);
+    }
+  }
+}
+
+// Where the products of kF x kM tiles are summed when scales come between.
+struct Totals {
+  alignas(64) float values[2][2][kTile][kTile];
+};
+
+// One linear() call over weights of one format.
+template <typename Stored>
+class AmxLinear {
+ public:
+  explicit AmxLinear(const LinearArgs& a) : a_(a), chunks_(ceil_div(a.w.cols, kChunk)) {
+    converted_ = static_cast<uint16_t*>(
+        kernel_scratch(static_cast<size_t>((a.m > 2 * kTile ? chunks_ : kBlockChunks) * 2 * kTileChunk) * 2));
+  }
+
+  void run() {
+    for (int64_t n = a_.n_begin; n < a_.n_end; n += 2 * kTile) {
+      const int64_t features = a_.n_end - n < 2 * kTile ? a_.n_end - n : 2 * kTile;
+      // Reads tiles where they lie only if all their rows are wanted.
+      in_place_ = Stored::kType == DType::kBF16 && features % kTile == 0 ? a_.w.cols / kChunk : 0;
+      for (int64_t row = 0; row < a_.m; row += 2 * kTile) {
+        const int64_t rows = a_.m - row < 2 * kTile ? a_.m - row : 2 * kTile;
+        if (rows > kTile) {
+          configure(kTile, static_cast<int>(rows - kTile));
+          features > kTile ? tiles<2, 2>(n, features, row, rows) : tiles<1, 2>(n, features, row, rows);
+        } else {
+          configure(static_cast<int>(rows), static_cast<int>(rows));
+          features > kTile ? tiles<2, 1>(n, features, row, rows) : tiles<1, 1>(n, features, row, rows);
+        }
+      }
+    }
+    release_tiles();
+  }
+
+ private:
+  static constexpr bool kScaled = Stored::kType == DType::kF8E4M3;
+
+  void configure(int first_width, int second_width) {
+    if (first_width == widths_[0] && second_width == widths_[1]) return;
+    widths_[0] = first_width;
+    widths_[1] = second_width;
+    TileShapes shapes;
+    for (int f = 0; f < 2; ++f) {
+      shapes.set(f * 2, kTile, first_width * 4);
+      shapes.set(f * 2 + 1, kTile, second_width * 4);
+      shapes.set(4 + f, kTile, 64);
+    }
+    shapes.set(6, kTile, first_width * 4);
+    shapes.set(7, kTile, second_width * 4);
+    shapes.load();
+  }
+
+  // Tile `t` of chunk `c`, and the bytes between its rows.
+  uint16_t* converted(int64_t c, int t) const {
+    const int64_t slot = a_.m > 2 * kTile ? c : c % kBlockChunks;
+    return converted_ + (slot * 2 + t) * kTileChunk;
+  }
+
+  // Turns chunks [begin, end) of the features into BF16 tiles.
+  void convert(int64_t n, int64_t features, int64_t begin, int64_t end) const {
+    const int64_t k = begin * kChunk;
+    const int64_t count = (end * kChunk < a_.w.cols ? end * kChunk : a_.w.cols) - k;
+    for (int64_t f = 0; f < round_up(features, kTile); ++f) {
+      uint16_t* to = converted(begin, static_cast<int>(f / kTile)) + f % kTile * kChunk;
+      if (f < features) {
+        const auto* row = row_of<Stored>(a_.w, n + f);
+        if (f + 1 < features) prefetch(row + k + count, count * static_cast<int64_t>(sizeof(*row)));
+        chunks_of_row<Stored>(row, k, count, to, 2 * kTileChunk);
+      } else {
+        for (int64_t c = begin; c < end; ++c) _mm512_storeu_si512(to + (c - begin) * 2 * kTileChunk, _mm512_setzero_si512());
+      }
+    }
+  }
+
+  static void prefetch(const void* at, int64_t bytes) {
+    for (int64_t i = 0; i < bytes; i += 64) _mm_prefetch(static_cast<const char*>(at) + i, _MM_HINT_T0);
+  }
+
+  // Products of F tiles of features and M blocks of rows.
+  template <int F, int M>
+  void tiles(int64_t n, int64_t features, int64_t row, int64_t rows) {
+    const uint16_t* x[2] = {packed_block(const_cast<void*>(a_.packed_x), row / kTile, a_.w.cols),
+                            packed_block(const_cast<void*>(a_.packed_x), row / kTile + M - 1, a_.w.cols)};
+    Totals totals;
+    if constexpr (kScaled) std::memset(&totals, 0, sizeof totals);
+    zero_sums<F, M>();
+    for (int64_t begin = 0; begin < chunks_; begin += kBlockChunks) {
+      const int64_t end = begin + kBlockChunks < chunks_ ? begin + kBlockChunks : chunks_;
+      if (row == 0 && end > in_place_) convert(n, features, begin > in_place_ ? begin : in_place_, end);
+      for (int64_t c = begin; c < end; ++c) step<F, M>(n, c, x);
+      if constexpr (kScaled) {
+        add_block<F, M>(totals, n, features, begin / kBlockChunks);
+        zero_sums<F, M>();
+      }
+    }
+    if constexpr (!kScaled) store_sums<F, M>(totals);
+    for (int f = 0; f < F; ++f) {
+      for (int m = 0; m < M; ++m) {
+        const int64_t of_tile = features - f * kTile < kTile ? features - f * kTile : kTile;
+        put(totals.values[f][m], n + f * kTile, of_tile, row + m * kTile, width(m));
+      }
+    }
+    (void)rows;
+  }
+
+  int width(int m) const { return widths_[m]; }
+
+  template <int F, int M>
+  void step(int64_t n, int64_t c, const uint16_t* const (&x)[2]) const {
+    const bool is_in_place = c < in_place_;
+    const int64_t stride = is_in_place ? a_.w.cols * 2 : kChunk * 2;
+    const auto tile_of = [&](int f) -> const void* {
+      if (!is_in_place) return converted(c, f);
+      return static_cast<const char*>(a_.w.data) + ((n + f * kTile) * a_.w.cols + c * kChunk) * 2;
+    };
+    _tile_stream_loadd(4, tile_of(0), stride);
+    if constexpr (F > 1) _tile_stream_loadd(5, tile_of(1), stride);
+    _tile_loadd(6, x[0] + c * kChunk * width(0), width(0) * 4);
+    if constexpr (M > 1) _tile_loadd(7, x[1] + c * kChunk * width(1), width(1) * 4);
+    _tile_dpbf16ps(0, 4, 6);
+    if constexpr (M > 1) _tile_dpbf16ps(1, 4, 7);
+    if constexpr (F > 1) _tile_dpbf16ps(2, 5, 6);
+    if constexpr (F > 1 && M > 1) _tile_dpbf16ps(3, 5, 7);
+  }
+
+  template <int F, int M>
+  static void zero_sums() {
+    _tile_zero(0);
+    if constexpr (M > 1) _tile_zero(1);
+    if constexpr (F > 1) _tile_zero(2);
+    if constexpr (F > 1 && M > 1) _tile_zero(3);
+  }
+
+  // A tile of one row is stored without gaps, all others 16 values apart.
+  int64_t sum_stride(int m) const { return width(m) == 1 ? 4 : 64; }
+
+  template <int F, int M>
+  void store_sums(Totals& to) const {
+    _tile_stored(0, to.values[0][0], sum_stride(0));
+    if constexpr (M > 1) _tile_stored(1, to.values[0][1], sum_stride(1));
+    if constexpr (F > 1) _tile_stored(2, to.values[1][0], sum_stride(0));
+    if constexpr (F > 1 && M > 1) _tile_stored(3, to.values[1][1], sum_stride(1));
+  }
+
+  // totals += sums of this block of columns times the scales of the features.
+  template <int F, int M>
+  void add_block(Totals& totals, int64_t n, int64_t features, int64_t block) const {
+    Totals sums;
+    store_sums<F, M>(sums);
+    for (int f = 0; f < F; ++f) {
+      const int64_t of_tile = features - f * kTile < kTile ? features - f * kTile : kTile;
+      alignas(64) float scales[kTile] = {};
+      for (int64_t i = 0; i < of_tile; ++i) scales[i] = a_.w.scale(n + f * kTile + i, block);
+      for (int m = 0; m < M; ++m) {
+        if (width(m) == 1) {
+          float* total = totals.values[f][m][0];
+          store(total, fma(load(sums.values[f][m][0]), load(scales), load(total)));
+          continue;
+        }
+        for (int64_t i = 0; i < kTile; ++i) {
+          float* total = totals.values[f][m][i];
+          store(total, fma(load(sums.values[f][m][i]), broadcast(scales[i]), load(total)));
+        }
+      }
+    }
+  }
+
+  // values: [feature][row], or [feature] of a single row.
+  void put(float (&values)[kTile][kTile], int64_t n, int64_t features, int64_t row, int64_t rows) const {
+    const Mask valid = first(features);
+    __m512i lines[kTile];
+    for (int64_t i = 0; i < (rows == 1 ? 1 : kTile); ++i) lines[i] = _mm512_load_si512(values[i]);
+    if (rows > 1) transpose(lines);
+    for (int64_t r = 0; r < rows; ++r) {
+      float* y = a_.y + (row + r) * a_.y_stride + n - a_.n_begin;
+      const Vec product = {_mm512_castsi512_ps(lines[r])};
+      store(y, a_.accumulate ? load(y, valid) + product : product, valid);
+    }
+  }
+
+  const LinearArgs& a_;
+  int64_t chunks_;        // of a row
+  int64_t in_place_ = 0;  // chunks that are read where they lie
+  uint16_t* converted_;   // [chunk][tile of features][16][32]
+  int widths_[2] = {0, 0};
+};
+
+void linear_amx(const LinearArgs& a) noexcept {
+  with_format(a.w.dtype, [&](auto stored) { AmxLinear<decltype(stored)>(a).run(); });
+}
+
+}  // namespace
+
+void install_matmul_amx(KernelTable& table) {
+  table.matmul[static_cast<int>(Compute::kBF16)] = {packed_pairs_bytes, pack_pairs, linear_amx,
+                                                    transposed_linear_fma<RoundBf16>};
+}
+
+}  // namespace fathom::kernels
