@@ -26,5 +26,5 @@ endif()
 # Instruction sets of kernel sources, by the ending of the file's name; chosen at run time in kernels/kernels.cc.
 set(FATHOM_ISA_avx2 -mavx2 -mfma -mf16c)
 set(FATHOM_ISA_avx512 ${FATHOM_ISA_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
-set(FATHOM_ISA_avx512bf16 ${FATHOM_ISA_avx512} -mavx512bf16 -mavx512vbmi -mavx512vnni)
+set(FATHOM_ISA_avx512bf16 ${FATHOM_ISA_avx512} -mavx512bf16 -mavx512vbmi -mavx512vnni -mgfni)
 set(FATHOM_ISA_amx ${FATHOM_ISA_avx512bf16} -mamx-tile -mamx-bf16 -mamx-int8)
