@@ -6,7 +6,7 @@
 JOBS ?= $(shell nproc)
 
 run: build
-	build/release/fathom generate --model models/tiny --prompt "Hello" --max-tokens 64 --stats
+	build/release/fathom chat --model models/tiny --max-tokens 64
 
 build: install
 	cmake --preset release

@@ -17,6 +17,8 @@
 #include "cli/model_flags.h"
 #include "cli/sampling_flags.h"
 #include "engine/stop_matcher.h"
+#include "tokenizer/segment.h"
+#include "tokenizer/stream_decoder.h"
 #include "tokenizer/tokenizer.h"
 
 namespace fathom::cli {
@@ -37,27 +39,24 @@ std::string read_prompt(const GenerateFlags& flags) {
   return {std::istreambuf_iterator<char>(std::cin), {}};
 }
 
-int32_t control(const tokenizer::Tokenizer& tokenizer, const char* text) {
-  const auto id = tokenizer.find(text);
-  if (!id) fail(ErrorCode::kUnsupported, "tokenizer.json", "has no token {}, which --suffix needs", text);
-  return *id;
-}
-
 // Begin of sentence and the text, or the fill-in-middle layout (prefix, suffix, then the model writes the middle).
-std::vector<tokenizer::Segment> layout(const GenerateFlags& flags, const tokenizer::Tokenizer& tokenizer,
-                                       const model::ModelConfig& config) {
-  std::vector<tokenizer::Segment> segments;
-  if (!flags.is_without_bos) segments.push_back({static_cast<int32_t>(config.bos_token_id), ""});
-  if (!flags.suffix) {
-    segments.push_back({std::nullopt, read_prompt(flags)});
-    return segments;
+std::vector<int32_t> encoded_prompt(const GenerateFlags& flags, const tokenizer::Tokenizer& tokenizer,
+                                    const model::ModelConfig& config) {
+  std::vector<int32_t> ids;
+  if (!flags.is_without_bos) ids.push_back(static_cast<int32_t>(config.bos_token_id));
+  std::vector<tokenizer::Segment> segments = {tokenizer::plain(read_prompt(flags))};
+  if (flags.suffix) {
+    for (const auto control : {tokenizer::kFimBegin, tokenizer::kFimHole, tokenizer::kFimEnd}) {
+      if (!tokenizer.find_added(control)) {
+        fail(ErrorCode::kUnsupported, "tokenizer.json", "has no token {}, which --suffix needs", control);
+      }
+    }
+    segments = tokenizer::fim_prompt(segments[0].text, *flags.suffix);
+    segments.erase(segments.begin());  // begin of sentence is there, or not wanted
   }
-  segments.push_back({control(tokenizer, "<｜fim▁begin｜>"), ""});
-  segments.push_back({std::nullopt, read_prompt(flags)});
-  segments.push_back({control(tokenizer, "<｜fim▁hole｜>"), ""});
-  segments.push_back({std::nullopt, *flags.suffix});
-  segments.push_back({control(tokenizer, "<｜fim▁end｜>"), ""});
-  return segments;
+  const auto text = tokenizer.encode(segments);
+  ids.insert(ids.end(), text.begin(), text.end());
+  return ids;
 }
 
 void print(const std::string& text) {
@@ -75,9 +74,10 @@ void run(GenerateFlags& flags) {
   engine::GenerateParams params = flags.sampling.finish();
   const auto model = flags.model.load();
   const auto tokenizer = tokenizer::Tokenizer::load(flags.model.model);
-  const auto prompt = tokenizer->encode(layout(flags, *tokenizer, model->config()));
+  const auto prompt = encoded_prompt(flags, *tokenizer, model->config());
   for (const int64_t id : model->config().eos_token_ids) params.stop_tokens.push_back(static_cast<int32_t>(id));
 
+  params.sampling.vocab_size = static_cast<int64_t>(tokenizer->vocab_size());
   engine::Generator generator(model->transformer(), model->context(), flags.sampling.context_for(model->config()));
   auto progress = std::make_unique<Progress>("reading the prompt", static_cast<int64_t>(prompt.size()));
   tokenizer::StreamDecoder decoder(tokenizer);

@@ -59,7 +59,9 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", FATHOM_VERSION);
     add_info(app);
     add_tokenize(app);
+    add_render(app);
     add_generate(app);
+    add_chat(app);
     add_bench(app);
     add_inspect(app);
     parse(app, argc, argv);

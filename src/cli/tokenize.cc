@@ -37,7 +37,7 @@ Ids ids_of(const json::Reader& json) {
 
 json::Value line_of(const tokenizer::Tokenizer& tokenizer, const TokenizeFlags& flags, const json::Reader& line) {
   if (flags.is_decode) return json::Object{{"text", tokenizer.decode(ids_of(line.get("ids")))}};
-  const auto ids = tokenizer.encode(line.get("text").as_string(), !flags.is_plain);
+  const auto ids = tokenizer.encode(line.get("text").as_string(), {.parse_special = !flags.is_plain});
   return json::Object{{"ids", json::Array(ids.begin(), ids.end())}};
 }
 
@@ -53,7 +53,7 @@ void convert_lines(const tokenizer::Tokenizer& tokenizer, const TokenizeFlags& f
 }
 
 void print_ids(const tokenizer::Tokenizer& tokenizer, const TokenizeFlags& flags, const std::string& text) {
-  for (const int32_t id : tokenizer.encode(text, !flags.is_plain)) {
+  for (const int32_t id : tokenizer.encode(text, {.parse_special = !flags.is_plain})) {
     if (flags.show_pieces) {
       fmt::print("{}\t{}\n", id, json::quote(tokenizer.token_bytes(id)));
     } else {

@@ -105,6 +105,9 @@ void Sampler::cut_top_p() {
 }
 
 int32_t Sampler::choose(std::span<const float> logits, const TokenCounts& counts, int64_t index) {
+  if (params_.vocab_size > 0 && static_cast<int64_t>(logits.size()) > params_.vocab_size) {
+    logits = logits.first(static_cast<size_t>(params_.vocab_size));
+  }
   logits = penalised(logits, counts);
   const int32_t largest = argmax(logits);
   const float max = logits[static_cast<size_t>(largest)];

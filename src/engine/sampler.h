@@ -18,6 +18,7 @@ struct SamplingParams {
   double frequency_penalty = 0;
   double presence_penalty = 0;
   uint64_t seed = 0;
+  int64_t vocab_size = 0;  // no token at or past it is chosen: rows of padding behind the vocabulary; 0: all rows count
 
   // Throws Error(kInvalidArgument) for a value out of range, naming it.
   void validate() const;

@@ -26,9 +26,7 @@ struct Shape {
 constexpr Shape kShapes[] = {{1408, 2048}, {2048, 1408}, {3072, 2048}, {4096, 512}, {10944, 2048}};
 constexpr int64_t kTokens[] = {1, 16, 48, 512};
 
-std::shared_ptr<void> aligned(size_t bytes) {
-  return {std::aligned_alloc(64, (bytes + 63) / 64 * 64), &std::free};
-}
+std::shared_ptr<void> aligned(size_t bytes) { return {std::aligned_alloc(64, (bytes + 63) / 64 * 64), &std::free}; }
 
 // Bytes that are ordinary numbers in every format.
 void* pool() {

@@ -8,8 +8,8 @@
 namespace fathom::ops {
 namespace {
 
-// Features in a work item, whole tiles of every kernel and whole packing units. With many tokens the gates and ups of an
-// item stay in cache; with few, longer runs through memory are read faster.
+// Features in a work item, whole tiles of every kernel and whole packing units. With many tokens the gates and ups of
+// an item stay in cache; with few, longer runs through memory are read faster.
 constexpr int64_t kFeatureGrain = 64;
 constexpr int64_t kLongFeatureGrain = 256;
 constexpr int64_t kFewRows = 16;

@@ -1,129 +1,152 @@
 #include "tokenizer/pre_tokenizer.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
+#include <optional>
+#include <utility>
 
 #include "base/error.h"
+#include "tokenizer/utf8.h"
 
 namespace fathom::tokenizer {
 namespace {
 
-// Steps of backtracking that one match may take; hostile text on an unknown pattern ends here with an error.
-constexpr uint32_t kMatchLimit = 1'000'000;
+// GPT-2's pattern, which ByteLevel with use_regex stands for.
+constexpr const char* kByteLevelPattern =
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-// One "Split" of the file, behaviour "Isolated": matches and what lies between them are pieces.
-class RegexStage {
+// Deeper nesting and more stages than these are no honest file's.
+constexpr size_t kMaxStages = 64;
+
+class SequenceStage : public PreTokenizer {
  public:
-  explicit RegexStage(const std::string& pattern) : pattern_(pattern) {
-    int code = 0;
-    PCRE2_SIZE offset = 0;
-    compiled_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF | PCRE2_UCP,
-                                  &code, &offset, nullptr));
-    if (!compiled_) fail(ErrorCode::kUnsupported, "pattern", "'{}' does not compile (at byte {})", pattern, offset);
-    pcre2_jit_compile(compiled_.get(), PCRE2_JIT_COMPLETE);
-    context_.reset(pcre2_match_context_create(nullptr));
-    pcre2_set_match_limit(context_.get(), kMatchLimit);
-  }
-
-  // Splits text[begin, end) as if nothing stood around it.
-  void split(std::string_view text, size_t begin, size_t end, std::vector<size_t>& ends) const {
-    const std::string_view piece = text.substr(begin, end - begin);
-    const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> match(
-        pcre2_match_data_create_from_pattern(compiled_.get(), nullptr), pcre2_match_data_free);
-    size_t at = 0;
-    while (at < piece.size()) {
-      const int found = pcre2_match(compiled_.get(), reinterpret_cast<PCRE2_SPTR>(piece.data()), piece.size(), at,
-                                    PCRE2_NO_UTF_CHECK, match.get(), context_.get());
-      if (found == PCRE2_ERROR_NOMATCH) break;
-      if (found < 0) fail(ErrorCode::kInvalidData, "text", "takes too many steps to cut by pattern '{}'", pattern_);
-      const PCRE2_SIZE* span = pcre2_get_ovector_pointer(match.get());
-      if (span[1] == span[0]) break;  // an empty match cuts nothing
-      if (span[0] > at) ends.push_back(begin + span[0]);
-      ends.push_back(begin + span[1]);
-      at = span[1];
-    }
-    if (at < piece.size()) ends.push_back(end);
-  }
-
- private:
-  struct Free {
-    void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-    void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
-  };
-  std::string pattern_;
-  std::unique_ptr<pcre2_code, Free> compiled_;
-  std::unique_ptr<pcre2_match_context, Free> context_;
-};
-
-class RegexStages : public PreTokenizer {
- public:
-  explicit RegexStages(const std::vector<std::string>& patterns) {
-    for (const std::string& pattern : patterns) stages_.push_back(std::make_unique<RegexStage>(pattern));
-  }
+  explicit SequenceStage(std::vector<std::unique_ptr<PreTokenizer>> stages) : stages_(std::move(stages)) {}
 
   void split(std::string_view text, std::vector<size_t>& ends) const override {
-    std::vector<size_t> cuts;
-    if (!text.empty()) cuts.push_back(text.size());
+    if (text.empty()) return;
+    std::vector<size_t> pieces = {text.size()};
+    std::vector<size_t> next;
     for (const auto& stage : stages_) {
-      std::vector<size_t> finer;
+      next.clear();
       size_t begin = 0;
-      for (const size_t end : cuts) {
-        stage->split(text, begin, end, finer);
+      for (const size_t end : pieces) {
+        const size_t first = next.size();
+        stage->split(text.substr(begin, end - begin), next);
+        for (size_t i = first; i < next.size(); ++i) next[i] += begin;
         begin = end;
       }
-      cuts = std::move(finer);
+      pieces.swap(next);
     }
-    ends.insert(ends.end(), cuts.begin(), cuts.end());
+    ends.insert(ends.end(), pieces.begin(), pieces.end());
   }
 
  private:
-  std::vector<std::unique_ptr<RegexStage>> stages_;
+  std::vector<std::unique_ptr<PreTokenizer>> stages_;
 };
 
-// GPT-2's pattern, which ByteLevel applies by itself when use_regex is true.
-constexpr const char* kGpt2Pattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+bool flag(const json::Reader& json, std::string_view key, bool otherwise) {
+  const std::optional<json::Reader> found = json.find(key);
+  return found ? found->as_bool() : otherwise;
+}
 
-void collect(const json::Reader& json, std::vector<std::string>& patterns) {
-  const std::string type(json.get("type").as_string());
-  if (type == "Sequence") {
-    for (const auto& stage : json.get("pretokenizers").items()) collect(stage, patterns);
-  } else if (type == "Split") {
-    if (json.get("behavior").as_string() != "Isolated") json.get("behavior").fail_expected("Isolated");
-    if (const auto invert = json.find("invert"); invert && invert->as_bool()) invert->fail_expected("false");
-    patterns.emplace_back(json.get("pattern").get("Regex").as_string());
-  } else if (type == "Digits") {
-    const auto individual = json.find("individual_digits");
-    patterns.emplace_back(individual && individual->as_bool() ? R"(\p{N})" : R"(\p{N}+)");
-  } else if (type == "ByteLevel") {
-    const auto prefix = json.find("add_prefix_space");
-    if (prefix && prefix->as_bool()) prefix->fail_expected("false");
-    const auto use_regex = json.find("use_regex");
-    if (!use_regex || use_regex->as_bool()) patterns.emplace_back(kGpt2Pattern);
-  } else {
-    json.get("type").fail_expected("Sequence, Split, Digits or ByteLevel");
+std::string string_of(const json::Reader& json) {
+  const auto& text = json.as_string();
+  return {text.data(), text.size()};
+}
+
+// A Split whose pattern is a plain text.
+std::string quoted_pattern(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    const bool is_special = std::string_view("\\^$.|?*+()[]{}-").find(c) != std::string_view::npos;
+    if (is_special) out += '\\';
+    out += c;
   }
+  return out;
+}
+
+SplitStage read_split(const json::Reader& json) {
+  SplitStage stage;
+  const json::Reader pattern = json.get("pattern");
+  const std::optional<json::Reader> plain = pattern.find("String");
+  stage.pattern = plain ? quoted_pattern(string_of(*plain)) : string_of(pattern.get("Regex"));
+  if (stage.pattern.empty()) pattern.fail_expected("a pattern that is not empty");
+  if (flag(json, "invert", false)) fail(ErrorCode::kUnsupported, json.location(), "found an inverted Split");
+  const json::Reader behavior = json.get("behavior");
+  const std::string name = string_of(behavior);
+  if (name == "MergedWithPrevious") {
+    stage.behavior = SplitBehavior::kMergedWithPrevious;
+  } else if (name == "MergedWithNext") {
+    stage.behavior = SplitBehavior::kMergedWithNext;
+  } else if (name == "Contiguous") {
+    stage.behavior = SplitBehavior::kContiguous;
+  } else if (name != "Isolated") {
+    fail(ErrorCode::kUnsupported, behavior.location(),
+         "found '{}', expected Isolated, MergedWithPrevious, MergedWithNext or Contiguous", name);
+  }
+  return stage;
+}
+
+struct Stage {
+  SplitStage split;
+  std::string where;
+};
+
+// The Splits of `json` in order.
+void collect(const json::Reader& json, std::vector<Stage>& stages, bool& has_byte_level) {
+  const json::Reader type = json.get("type");
+  const std::string name = string_of(type);
+  if (name == "Sequence") {
+    for (const json::Reader& item : json.get("pretokenizers").items()) collect(item, stages, has_byte_level);
+  } else if (name == "Split") {
+    stages.push_back({read_split(json), json.location()});
+  } else if (name == "Digits") {
+    const bool is_individual = flag(json, "individual_digits", false);
+    stages.push_back({{is_individual ? "\\p{N}" : "\\p{N}+", SplitBehavior::kIsolated}, json.location()});
+  } else if (name == "ByteLevel") {
+    if (flag(json, "add_prefix_space", true)) {
+      fail(ErrorCode::kUnsupported, json.location(), "found add_prefix_space true, expected false");
+    }
+    if (flag(json, "use_regex", true)) {
+      stages.push_back({{kByteLevelPattern, SplitBehavior::kIsolated}, json.location()});
+    }
+    has_byte_level = true;
+  } else {
+    fail(ErrorCode::kUnsupported, type.location(), "found '{}', expected Sequence, Split, Digits or ByteLevel", name);
+  }
+  if (stages.size() > kMaxStages) fail(ErrorCode::kUnsupported, json.location(), "more than {} stages", kMaxStages);
+}
+
+bool is_v3(const std::vector<Stage>& stages, size_t first) {
+  const std::vector<std::string>& patterns = v3_patterns();
+  if (first + patterns.size() > stages.size()) return false;
+  for (size_t i = 0; i < patterns.size(); ++i) {
+    const SplitStage& split = stages[first + i].split;
+    if (split.behavior != SplitBehavior::kIsolated || split.pattern != patterns[i]) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
-const std::vector<std::string>& v3_patterns() {
-  static const std::vector<std::string> patterns = {
-      R"(\p{N}{1,3})",
-      "[一-龥\u3040-ゟ゠-ヿ]+",
-      "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| "
-      "?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
-  };
-  return patterns;
+std::unique_ptr<PreTokenizer> make_sequence(std::vector<std::unique_ptr<PreTokenizer>> stages) {
+  if (stages.size() == 1) return std::move(stages.front());
+  return std::make_unique<SequenceStage>(std::move(stages));
 }
 
-std::unique_ptr<PreTokenizer> make_regex_stages(const std::vector<std::string>& patterns) {
-  return std::make_unique<RegexStages>(patterns);
-}
-
-std::unique_ptr<PreTokenizer> make_pre_tokenizer(const json::Reader& json) {
-  std::vector<std::string> patterns;
-  if (!json.is_null()) collect(json, patterns);
-  return patterns == v3_patterns() ? make_v3_scanner() : make_regex_stages(patterns);
+std::unique_ptr<PreTokenizer> make_pre_tokenizer(const json::Reader& json, bool& has_byte_level) {
+  std::vector<Stage> stages;
+  has_byte_level = false;
+  collect(json, stages, has_byte_level);
+  std::vector<std::unique_ptr<PreTokenizer>> made;
+  for (size_t i = 0; i < stages.size(); ++i) {
+    if (is_v3(stages, i)) {
+      made.push_back(make_v3_scanner());
+      i += v3_patterns().size() - 1;
+      continue;
+    }
+    std::unique_ptr<PreTokenizer> simple = make_simple_stage(stages[i].split);
+    made.push_back(simple ? std::move(simple) : make_regex_stage(stages[i].split, stages[i].where));
+  }
+  return make_sequence(std::move(made));
 }
 
 }  // namespace fathom::tokenizer

@@ -1,87 +1,99 @@
 #pragma once
-// Text to token ids and back: byte-level BPE as a checkpoint's tokenizer.json says.
+// Text to token ids and back, as a checkpoint's tokenizer.json says: byte-level BPE in the layout of Hugging Face.
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "tokenizer/added_tokens.h"
+#include "tokenizer/bpe.h"
 #include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/segment.h"
+#include "tokenizer/token_id.h"
 
 namespace fathom::tokenizer {
 
-// A prompt in parts: control tokens by id, and plain text in which nothing is a control token.
-struct Segment {
-  std::optional<int32_t> control;
-  std::string text;
+struct EncodeOptions {
+  // Text that spells an added token becomes that token. Off by default: what users write must not become control.
+  bool parse_special = false;
+  // Puts the begin-of-sentence token in front. Rendered chats begin with it already.
+  bool add_bos = false;
 };
 
+// What a Tokenizer is made of; the readers of file formats fill it.
+struct TokenizerParts {
+  TokenBytes tokens;             // by id, added tokens included; empty where an id has no token
+  std::vector<bool> is_special;  // by id
+  std::vector<TokenId> entries;  // ids that a whole piece may become
+  std::vector<Merge> merges;     // in the order of their rank
+  Bpe::ByteTokens byte_tokens{};
+  bool ignore_merges = false;
+  std::vector<AddedToken> added_tokens;
+  std::unique_ptr<PreTokenizer> pre_tokenizer;
+  std::optional<TokenId> bos;
+  std::optional<TokenId> eos;
+  bool adds_bos = false;
+};
+
+// Immutable once made; every function may be called from many threads at once.
 class Tokenizer {
  public:
-  // Reads `folder`/tokenizer.json. Throws Error naming the file and the place of what is wrong.
+  // Reads `folder`/tokenizer.json and, when it is there, tokenizer_config.json; without a tokenizer.json a tiktoken
+  // file (tiktoken.model). Throws Error naming file, field, what was found and expected.
   static std::shared_ptr<const Tokenizer> load(const std::string& folder);
-  // The same of text in memory; `where` names it in errors.
-  static std::shared_ptr<const Tokenizer> parse(std::string_view json_text, const std::string& where);
+  // The same from texts in memory; `config` may be empty.
+  static std::shared_ptr<const Tokenizer> from_json(std::string_view tokenizer_json, std::string_view config = {});
 
-  // Ids of `text` without begin of sentence; invalid UTF-8 is read as U+FFFD. With `parse_special`, texts of added
-  // tokens become those tokens. Safe from any thread.
-  std::vector<int32_t> encode(std::string_view text, bool parse_special = true) const;
-  // Ids of segments; neighbouring plain ones are joined before they are cut.
-  std::vector<int32_t> encode(std::span<const Segment> segments) const;
+  explicit Tokenizer(TokenizerParts parts);
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
 
-  // Bytes of the tokens, one after the other; special ones left out when asked. Throws Error for an id out of range.
-  std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
-  // What a token stands for. Ids below vocab_size() without a token stand for nothing.
-  const std::string& token_bytes(int32_t id) const;
-  bool is_special(int32_t id) const;
-  // The added token with this text.
-  std::optional<int32_t> find(std::string_view text) const;
-  // One more than the highest id.
-  int64_t vocab_size() const { return static_cast<int64_t>(bytes_.size()); }
+  // Ids of `text`; each maximal part that is no UTF-8 counts as U+FFFD. Linear in the text but for a log factor.
+  // Throws Error(kInvalidArgument) for `add_bos` without such a token and for text past 2 GiB.
+  std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options = {}) const;
 
- private:
-  struct Pair {
-    int32_t rank;
-    int32_t product;
-  };
+  // Ids of a prompt. Controls become their token, or plain text where the vocabulary has none; neighbouring plain texts
+  // are joined before they are cut. With `parse_special` the same as encoding the joined text.
+  std::vector<TokenId> encode(std::span<const Segment> segments, const EncodeOptions& options = {}) const;
 
-  void encode_plain(std::string_view text, std::vector<int32_t>& ids) const;
-  void encode_piece(std::string_view piece, std::vector<int32_t>& ids) const;
-  void merge(std::string_view piece, std::vector<int32_t>& ids) const;
-  const Pair* pair_of(int32_t left, int32_t right) const;
-  // Length of the longest added token that stands at `at`; its id in `id`.
-  size_t added_at(std::string_view text, size_t at, int32_t& id) const;
+  // The bytes of all ids, joined. They need not be UTF-8. Throws Error(kInvalidArgument) for an id without a token.
+  std::string decode_bytes(std::span<const TokenId> ids, bool skip_special = false) const;
+  // The same as text: what is no UTF-8 becomes U+FFFD.
+  std::string decode(std::span<const TokenId> ids, bool skip_special = false) const;
 
-  std::unique_ptr<PreTokenizer> pre_tokenizer_;
-  std::vector<std::string> bytes_;                          // by id
-  std::vector<bool> is_special_;                            // by id
-  int32_t byte_ids_[256] = {};                              // the token of each single byte
-  std::unordered_map<std::string_view, int32_t> by_bytes_;  // pieces that are one token; keys point into bytes_
-  std::unordered_map<uint64_t, Pair> merges_;               // (left id, right id)
-  std::unordered_map<std::string, int32_t> added_;
-  bool added_first_[256] = {};  // bytes with which an added token begins
-  size_t longest_added_ = 0;
+  // The bytes that a token stands for; valid as long as the Tokenizer. Throws Error(kInvalidArgument) as above.
+  std::string_view token_bytes(TokenId id) const;
+  bool has_token(TokenId id) const;
+  // Whether the file flags the token as special; false for ids without a token.
+  bool is_special(TokenId id) const;
+  // Added tokens, by id.
+  const std::vector<AddedToken>& added_tokens() const { return parts_.added_tokens; }
 
-  friend class TokenizerLoader;
-};
+  // The token that is written `text`: an added one, else the vocabulary's with these bytes.
+  std::optional<TokenId> find(std::string_view text) const;
+  // The added token `text`.
+  std::optional<TokenId> find_added(std::string_view text) const;
 
-// Ids to text as they come: gives only whole characters, and at the end U+FFFD for what never became one.
-class StreamDecoder {
- public:
-  explicit StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer, bool skip_special = true)
-      : tokenizer_(std::move(tokenizer)), skip_special_(skip_special) {}
-
-  std::string push(int32_t id);
-  std::string finish();
+  // One more than the highest id. The model's embedding may have more rows, which no text leads to.
+  size_t vocab_size() const { return parts_.tokens.size(); }
+  std::optional<TokenId> bos() const { return parts_.bos; }
+  std::optional<TokenId> eos() const { return parts_.eos; }
+  // Whether the checkpoint wants the begin-of-sentence token in front of raw text.
+  bool adds_bos() const { return parts_.adds_bos; }
 
  private:
-  std::shared_ptr<const Tokenizer> tokenizer_;
-  bool skip_special_;
-  std::string held_;
+  struct Work;  // memory of one call
+
+  void encode_valid(std::string_view text, bool parse_special, Work& work) const;
+  void encode_pass(std::string_view text, size_t pass, Work& work) const;
+  void encode_plain(std::string_view text, Work& work) const;
+
+  TokenizerParts parts_;
+  Bpe bpe_;
+  std::vector<AddedTokenMatcher> passes_;  // over the raw text, then over what is left
 };
 
 }  // namespace fathom::tokenizer

@@ -1,6 +1,7 @@
 #include "tokenizer/utf8.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace fathom::tokenizer {
 namespace {
@@ -24,11 +25,10 @@ Lead lead_of(uint8_t byte) {
 
 }  // namespace
 
-CodePoint decode_utf8(std::string_view text, size_t at) {
+CodePoint decode_utf8_multibyte(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[at + i]); };
   const Lead lead = lead_of(byte(0));
-  if (lead.length == 0) return {-1, 1};
-  if (lead.length == 1) return {byte(0), 1};
+  if (lead.length < 2) return {lead.length == 1 ? byte(0) : -1, 1};
   int32_t value = byte(0) & (0x7F >> lead.length);
   for (int i = 1; i < lead.length; ++i) {
     const bool is_there = at + static_cast<size_t>(i) < text.size();
@@ -38,6 +38,42 @@ CodePoint decode_utf8(std::string_view text, size_t at) {
     value = value << 6 | (next & 0x3F);
   }
   return {value, lead.length};
+}
+
+void append_utf8(std::string& out, int32_t code_point) {
+  const auto add = [&](int32_t byte) { out += static_cast<char>(byte); };
+  if (code_point < 0x80) {
+    add(code_point);
+  } else if (code_point < 0x800) {
+    add(0xC0 | code_point >> 6);
+    add(0x80 | (code_point & 0x3F));
+  } else if (code_point < 0x10000) {
+    add(0xE0 | code_point >> 12);
+    add(0x80 | (code_point >> 6 & 0x3F));
+    add(0x80 | (code_point & 0x3F));
+  } else {
+    add(0xF0 | code_point >> 18);
+    add(0x80 | (code_point >> 12 & 0x3F));
+    add(0x80 | (code_point >> 6 & 0x3F));
+    add(0x80 | (code_point & 0x3F));
+  }
+}
+
+bool is_valid_utf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    if (at + 8 <= text.size()) {  // eight ASCII bytes at once
+      uint64_t word;
+      std::memcpy(&word, text.data() + at, 8);
+      if ((word & 0x8080808080808080ULL) == 0) {
+        at += 8;
+        continue;
+      }
+    }
+    const CodePoint c = decode_utf8(text, at);
+    if (c.value < 0) return false;
+    at += static_cast<size_t>(c.length);
+  }
+  return true;
 }
 
 std::string valid_utf8(std::string_view text) {

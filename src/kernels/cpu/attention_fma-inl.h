@@ -1,11 +1,11 @@
 #pragma once
 // Latent attention with F32 multiply-adds, over F32 pages, or over BF16 pages that are widened piece by piece.
 //
-// Scores: a chunk of keys at a time, query values q[dim][16 rows] times one key value broadcast. Values: a slab of columns
-// of all keys is copied where it stays in L1, then serves all rows; each key's weight is broadcast.
+// Scores: a chunk of keys at a time, query values q[dim][16 rows] times one key value broadcast. Values: a slab of
+// columns of all keys is copied where it stays in L1, then serves all rows; each key's weight is broadcast.
 
-#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/attention_softmax-inl.h"
+#include "kernels/cpu/scratch.h"
 
 namespace fathom::kernels {
 namespace {
@@ -113,8 +113,8 @@ void copy_slab(const LatentAttentionArgs& a, const Part& part, int64_t column, f
   const int64_t left = a.latent - column;
   for (int64_t key = 0; key < part.keys; ++key) {
     const int64_t at = a.key_begin + key;
-    const auto* from = static_cast<const typename Pages::Stored*>(a.pages[at / kPageTokens]) +
-                       at % kPageTokens * width + column;
+    const auto* from =
+        static_cast<const typename Pages::Stored*>(a.pages[at / kPageTokens]) + at % kPageTokens * width + column;
     float* to = slab + key * kSlabColumns;
     if (left >= kSlabColumns) {
       for (int v = 0; v < kSlabVecs; ++v) store(to + v * kLanes, Pages::widened(from + v * kLanes));

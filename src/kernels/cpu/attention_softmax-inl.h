@@ -15,10 +15,10 @@ constexpr int64_t kKeyGroup = 32;
 constexpr int64_t kBlockScores = kAttentionPart * kLanes;
 
 struct Part {
-  int64_t keys = 0;                   // that some row sees; no later key is used
-  int64_t padded_keys = 0;            // whole groups
-  int blocks = 0;                     // of 16 rows
-  float limits[kMaxQueryRows] = {};   // how many keys of this part a row sees; padding rows see none
+  int64_t keys = 0;                  // that some row sees; no later key is used
+  int64_t padded_keys = 0;           // whole groups
+  int blocks = 0;                    // of 16 rows
+  float limits[kMaxQueryRows] = {};  // how many keys of this part a row sees; padding rows see none
 };
 
 inline Part part_of(const LatentAttentionArgs& a) {
@@ -62,7 +62,8 @@ void softmax(const LatentAttentionArgs& a, const Part& part, int block, float* s
       float* at = scores + (key + run) * kLanes;
       const Mask seen = less(broadcast(static_cast<float>(key + run)), limit);
       const Vec below = load(at) - reference;
-      // Weights below the normal numbers would slow down all that touch them, and change nothing beside the 1 of the max.
+      // Weights below the normal numbers would slow down all that touch them, and change nothing beside the 1 of the
+      // max.
       Vec weight = select(less(below, broadcast(-87.0F)), zero(), exp(below));
       weight = select(seen, weight, zero());
       sums[run] = sums[run] + weight;

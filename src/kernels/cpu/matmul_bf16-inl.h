@@ -15,9 +15,7 @@ static_assert(kPackK == kChunk);
 constexpr int64_t kBlockChunks = kScaleBlock / kChunk;
 
 // To nearest, ties to even; numbers below the normal ones become zero.
-inline __m512i to_bf16(Vec low, Vec high) {
-  return std::bit_cast<__m512i>(_mm512_cvtne2ps_pbh(high.v, low.v));
-}
+inline __m512i to_bf16(Vec low, Vec high) { return std::bit_cast<__m512i>(_mm512_cvtne2ps_pbh(high.v, low.v)); }
 
 // Both bytes of the BF16 of each E4M3 magnitude, and the quick way to look them up.
 struct F8Table {

@@ -17,7 +17,9 @@ struct RoundBf16 {
 };
 
 // Packed rows of x are F32, padded with zeros.
-inline size_t packed_f32_bytes(int64_t m, int64_t k) { return static_cast<size_t>(m * round_up(k, kPackK)) * sizeof(float); }
+inline size_t packed_f32_bytes(int64_t m, int64_t k) {
+  return static_cast<size_t>(m * round_up(k, kPackK)) * sizeof(float);
+}
 
 template <typename Arithmetic>
 void pack_f32(const PackArgs& a) noexcept {

@@ -62,7 +62,8 @@ void transposed_linear(const TransposedLinearArgs& a) noexcept {
     for (int64_t c = 0; c < a.w.cols; ++c) {
       double sum = 0;
       for (int64_t row = a.row_begin; row < a.row_end; ++row) {
-        const double weight = rounded(stored_value(a.w.data, a.w.dtype, row * a.w.cols + c), compute) * a.w.scale(row, c / kScaleBlock);
+        const double weight =
+            rounded(stored_value(a.w.data, a.w.dtype, row * a.w.cols + c), compute) * a.w.scale(row, c / kScaleBlock);
         sum += rounded(x[row - a.row_begin], compute) * weight;
       }
       a.y[i * a.y_stride + c] = static_cast<float>(sum);
