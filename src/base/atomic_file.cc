@@ -1,6 +1,7 @@
 #include "base/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -34,9 +35,33 @@ std::string temporary_name(const std::string& path) {
   return fmt::format("{}.tmp-{}-{}", path, ::getpid(), count++);
 }
 
+// A link is followed, so that what it points at is replaced and not the link.
+std::string target_of(const std::string& path) {
+  std::error_code code;
+  const auto target = std::filesystem::canonical(path, code);
+  return code ? path : target.string();
+}
+
+bool is_special(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
 }  // namespace
 
-AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(temporary_name(path_)) {
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
+  if (std::filesystem::path(path_).filename().empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "names no file", path_, "put the file's name behind the folder's");
+  }
+  if (is_special(path_)) {
+    fd_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd_ < 0) fail_io(path_, "cannot open");
+    return;
+  }
+  std::error_code code;
+  if (std::filesystem::is_directory(path_, code)) fail(ErrorCode::kIo, path_, "is a folder, expected a file");
+  target_ = target_of(path_);
+  temporary_ = temporary_name(target_);
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd_ < 0) fail_io(path_, "cannot create");
 }
@@ -44,7 +69,7 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(te
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
   ::close(fd_);
-  ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
@@ -57,11 +82,13 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 }
 
 void AtomicFile::commit() {
-  if (::fsync(fd_) != 0) fail_io(path_, "cannot sync");
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_io(path_, "cannot move into place");
+  if (!temporary_.empty()) {
+    if (::fsync(fd_) != 0) fail_io(path_, "cannot sync");
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_io(path_, "cannot move into place");
+  }
   ::close(fd_);
   fd_ = -1;
-  sync_folder(path_);
+  if (!temporary_.empty()) sync_folder(target_);
 }
 
 }  // namespace fathom

@@ -1,6 +1,6 @@
 #pragma once
 // Files that appear whole or not at all: written beside their place, synced, renamed. A full disk or a killed process
-// leaves the previous file as it was.
+// leaves the previous file as it was. A device or a pipe (/dev/stdout) cannot be replaced and is written directly.
 
 #include <cstddef>
 #include <span>
@@ -26,7 +26,8 @@ class AtomicFile {
 
  private:
   std::string path_;
-  std::string temporary_;
+  std::string target_;     // path_ with links followed
+  std::string temporary_;  // empty: path_ is a device or a pipe, written as it is
   int fd_ = -1;
 };
 

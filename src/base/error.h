@@ -30,7 +30,7 @@ class Error : public std::exception {
   const std::string& where() const { return where_; }
   const std::string& hint() const { return hint_; }
 
-  // "where: what (hint)", on one line.
+  // "where: what (hint)", on one line: control characters are shown as \x0a.
   const char* what() const noexcept override { return text_.c_str(); }
 
   // The same error seen from one floor up: "context: where".

@@ -16,13 +16,20 @@ using Value = boost::json::value;
 using Object = boost::json::object;
 using Array = boost::json::array;
 
+constexpr size_t kDefaultMaxDepth = 64;
+
+// What a key that stands twice in one object means: the last one counts, as in Python, or the text is refused.
+enum class DuplicateKeys { kLastCounts, kRefused };
+
 // Parses one JSON text. `where` names the source in errors. Depth is limited to `max_depth`.
 // Throws Error(kInvalidData) with the byte offset for malformed text, invalid UTF-8, numbers past the largest double,
 // depth or trailing content.
-Value parse(std::string_view text, const std::string& where, size_t max_depth = 64);
+Value parse(std::string_view text, const std::string& where, size_t max_depth = kDefaultMaxDepth,
+            DuplicateKeys duplicates = DuplicateKeys::kLastCounts);
 
 // parse() of a whole file; `max_bytes` bounds what is read.
-Value parse_file(const std::string& path, size_t max_bytes = size_t{256} << 20);
+Value parse_file(const std::string& path, size_t max_bytes = size_t{256} << 20,
+                 DuplicateKeys duplicates = DuplicateKeys::kLastCounts);
 
 // How dump() spaces its text. Prompts are rendered as Python's json.dumps does.
 enum class Style {

@@ -2,6 +2,7 @@
 #include <boost/json/value_stack.hpp>
 #include <charconv>
 #include <cmath>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -22,17 +23,42 @@ class ValueBuilder {
   static constexpr size_t max_key_size = boost::json::string::max_size();
   static constexpr size_t max_string_size = boost::json::string::max_size();
 
+  explicit ValueBuilder(DuplicateKeys duplicates) : refuses_duplicates_(duplicates == DuplicateKeys::kRefused) {}
+
+  // The key that stood twice, when that is why parsing ended.
+  const std::optional<std::string>& duplicate() const { return duplicate_; }
+
   bool on_document_begin(error_code&) {
     stack_.reset();
     return true;
   }
   bool on_document_end(error_code&) { return true; }
-  bool on_object_begin(error_code&) { return true; }
-  bool on_object_end(size_t count, error_code&) { return stack_.push_object(count), true; }
+  bool on_object_begin(error_code&) {
+    if (refuses_duplicates_) keys_.emplace_back();
+    return true;
+  }
+  bool on_object_end(size_t count, error_code&) {
+    if (refuses_duplicates_) keys_.pop_back();
+    return stack_.push_object(count), true;
+  }
   bool on_array_begin(error_code&) { return true; }
   bool on_array_end(size_t count, error_code&) { return stack_.push_array(count), true; }
-  bool on_key_part(string_view text, size_t, error_code&) { return stack_.push_chars(text), true; }
-  bool on_key(string_view text, size_t, error_code&) { return stack_.push_key(text), true; }
+  bool on_key_part(string_view text, size_t, error_code&) {
+    if (refuses_duplicates_) key_.append(text.data(), text.size());
+    return stack_.push_chars(text), true;
+  }
+  bool on_key(string_view text, size_t, error_code& code) {
+    if (refuses_duplicates_) {
+      key_.append(text.data(), text.size());
+      if (!keys_.back().insert(key_).second) {
+        duplicate_ = key_;
+        code = boost::json::error::syntax;
+        return false;
+      }
+      key_.clear();
+    }
+    return stack_.push_key(text), true;
+  }
   bool on_string_part(string_view text, size_t, error_code&) { return stack_.push_chars(text), true; }
   bool on_string(string_view text, size_t, error_code&) { return stack_.push_string(text), true; }
   bool on_number_part(string_view, error_code&) { return true; }
@@ -62,21 +88,30 @@ class ValueBuilder {
 
  private:
   boost::json::value_stack stack_;
+  bool refuses_duplicates_;
+  std::string key_;                                    // parts of the key that is being read
+  std::vector<std::unordered_set<std::string>> keys_;  // of the objects that are open
+  std::optional<std::string> duplicate_;
 };
 
 }  // namespace
 
-Value parse(std::string_view text, const std::string& where, size_t max_depth) {
+Value parse(std::string_view text, const std::string& where, size_t max_depth, DuplicateKeys duplicates) {
   boost::json::parse_options options;
   options.max_depth = max_depth;
-  boost::json::basic_parser<ValueBuilder> parser(options);
+  boost::json::basic_parser<ValueBuilder> parser(options, duplicates);
   error_code code;
   const size_t used = parser.write_some(false, text.data(), text.size(), code);
   if (!code && used < text.size()) code = boost::json::error::extra_data;
+  if (const auto& key = parser.handler().duplicate()) {
+    fail(ErrorCode::kInvalidData, where, "names {} twice, at byte {}", quote(*key), used);
+  }
   if (code) fail(ErrorCode::kInvalidData, where, "not valid JSON: {} at byte {}", code.message(), used);
   return parser.handler().release();
 }
 
-Value parse_file(const std::string& path, size_t max_bytes) { return parse(read_text_file(path, max_bytes), path); }
+Value parse_file(const std::string& path, size_t max_bytes, DuplicateKeys duplicates) {
+  return parse(read_text_file(path, max_bytes), path, kDefaultMaxDepth, duplicates);
+}
 
 }  // namespace fathom::json

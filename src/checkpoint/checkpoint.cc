@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "base/error.h"
@@ -12,6 +13,8 @@ namespace fathom::checkpoint {
 namespace {
 
 constexpr std::string_view kIndexName = "model.safetensors.index.json";
+constexpr size_t kMaxConfigBytes = size_t{1} << 20;
+constexpr size_t kMaxIndexBytes = size_t{256} << 20;
 
 // What keeps a weight's bytes alive: the file, and its scales when these had to be copied.
 struct WeightOwner {
@@ -27,43 +30,68 @@ bool is_plain_name(const std::string& name) {
 }  // namespace
 
 std::shared_ptr<const Checkpoint> Checkpoint::open(const std::string& folder) {
-  if (!std::filesystem::is_directory(folder)) {
+  std::error_code code;
+  if (!std::filesystem::is_directory(folder, code)) {
     throw Error(ErrorCode::kNotFound, "is not a folder", folder, "name the checkpoint's folder, with its config.json");
   }
   auto out = std::make_shared<Checkpoint>();
   out->folder_ = folder;
   const std::string config_path = folder + "/config.json";
-  const json::Value config = json::parse_file(config_path);
+  const json::Value config = json::parse_file(config_path, kMaxConfigBytes);
   out->config_ = model::read_config(json::Reader(config, config_path));
-  out->open_shards();
+  const std::string index_path = folder + "/" + std::string(kIndexName);
+  if (std::filesystem::exists(index_path, code)) {
+    out->open_index(index_path);
+  } else {
+    out->open_folder();
+  }
   return out;
 }
 
-void Checkpoint::open_shards() {
-  const std::string index_path = folder_ + "/" + std::string(kIndexName);
-  std::set<std::string> names;
-  if (std::filesystem::exists(index_path)) {
-    const json::Value index = json::parse_file(index_path);
-    for (const auto& [tensor, file] : json::Reader(index, index_path).get("weight_map").members()) {
-      const std::string name(file.as_string());
-      if (!is_plain_name(name)) file.fail_expected("the name of a file in the same folder");
-      names.insert(name);
+void Checkpoint::open_index(const std::string& index_path) {
+  const json::Value index = json::parse_file(index_path, kMaxIndexBytes, json::DuplicateKeys::kRefused);
+  const auto weight_map = json::Reader(index, index_path).get("weight_map").members();
+  std::map<std::string, std::shared_ptr<const SafetensorsFile>> opened;
+  for (const auto& [tensor, file] : weight_map) {
+    const std::string name(file.as_string());
+    if (!is_plain_name(name)) file.fail_expected("the name of a file in the same folder");
+    auto& shard = opened[name];
+    if (shard == nullptr) {
+      const std::string path = folder_ + "/" + name;
+      std::error_code code;
+      if (!std::filesystem::exists(path, code)) {
+        throw Error(ErrorCode::kNotFound, fmt::format("is missing, {} keeps {} there", kIndexName, tensor), path,
+                    "the download is incomplete");
+      }
+      shard = SafetensorsFile::open(path);
     }
-  } else {
-    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-      if (entry.path().extension() == ".safetensors") names.insert(entry.path().filename().string());
+    if (shard->find(tensor) == nullptr) {
+      fail(ErrorCode::kInvalidData, shard->path(), "lacks tensor {}, which {} says it holds", tensor, kIndexName);
     }
   }
-  if (names.empty()) {
+  for (auto& [name, shard] : opened) add_shard(std::move(shard));
+  if (shards_.empty()) fail(ErrorCode::kInvalidData, index_path, "weight_map is empty, expected tensors and files");
+}
+
+void Checkpoint::open_folder() {
+  std::set<std::string> paths;
+  std::error_code code;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, code)) {
+    if (entry.path().extension() == ".safetensors") paths.insert(entry.path().string());
+  }
+  if (code) fail(ErrorCode::kIo, folder_, "cannot list: {}", code.message());
+  if (paths.empty()) {
     throw Error(ErrorCode::kNotFound, "holds no *.safetensors file", folder_, "download the checkpoint's weights");
   }
-  for (const std::string& name : names) {
-    shards_.push_back(SafetensorsFile::open(folder_ + "/" + name));
-    for (const TensorEntry& entry : shards_.back()->tensors()) {
-      if (!shard_of_.emplace(entry.name, shards_.size() - 1).second) {
-        fail(ErrorCode::kInvalidData, shards_.back()->path(), "holds tensor {}, as {} does", entry.name,
-             shards_[shard_of_[entry.name]]->path());
-      }
+  for (const std::string& path : paths) add_shard(SafetensorsFile::open(path));
+}
+
+void Checkpoint::add_shard(std::shared_ptr<const SafetensorsFile> shard) {
+  shards_.push_back(std::move(shard));
+  for (const TensorEntry& entry : shards_.back()->tensors()) {
+    if (!shard_of_.emplace(entry.name, shards_.size() - 1).second) {
+      fail(ErrorCode::kInvalidData, shards_.back()->path(), "holds tensor {}, as {} does, expected one place for each",
+           entry.name, shards_[shard_of_[entry.name]]->path());
     }
   }
 }

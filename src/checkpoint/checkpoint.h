@@ -29,7 +29,11 @@ class Checkpoint {
   Found find(const std::string& name) const;
 
  private:
-  void open_shards();
+  // The files that the index names, each of which must hold what the index says.
+  void open_index(const std::string& index_path);
+  // Without an index: every *.safetensors file.
+  void open_folder();
+  void add_shard(std::shared_ptr<const SafetensorsFile> shard);
 
   std::string folder_;
   model::ModelConfig config_;

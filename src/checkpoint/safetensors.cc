@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kLengthBytes = 8;
 constexpr size_t kMaxHeaderBytes = size_t{100} << 20;
 constexpr size_t kHeaderAlignment = 8;
+constexpr size_t kMaxHeaderDepth = 8;  // three are used; metadata is flat
 
 // The product of a shape, or nothing when it overflows.
 std::optional<uint64_t> checked_bytes(const Shape& shape, DType dtype) {
@@ -33,7 +34,10 @@ struct Placed {
 Placed read_entry(const std::string& name, const json::Reader& json, std::span<const std::byte> values) {
   const std::string dtype_text(json.get("dtype").as_string());
   const auto dtype = dtype_from_name(dtype_text);
-  if (!dtype) fail(ErrorCode::kUnsupported, json.location(), "type {} is not supported", dtype_text);
+  if (!dtype) {
+    fail(ErrorCode::kUnsupported, json.location(), "has type {}, expected F32, BF16, F16, F8_E4M3, F64, I64, I32 or U8",
+         json::quote(dtype_text));
+  }
   Shape shape;
   for (const auto& dim : json.get("shape").items()) shape.push_back(dim.as_int(0));
   const auto offsets = json.get("data_offsets").items();
@@ -73,27 +77,31 @@ SafetensorsFile::SafetensorsFile(std::string path, std::shared_ptr<const MappedF
                                  std::span<const std::byte> bytes)
     : path_(std::move(path)), file_(std::move(file)) {
   if (bytes.size() < kLengthBytes) {
-    fail(ErrorCode::kInvalidData, path_, "is {} bytes, too short for a safetensors header", bytes.size());
+    fail(ErrorCode::kInvalidData, path_, "is {} bytes, expected at least the {} of a safetensors header", bytes.size(),
+         kLengthBytes);
   }
   uint64_t length = 0;
   std::memcpy(&length, bytes.data(), kLengthBytes);
   if (length > kMaxHeaderBytes || length > bytes.size() - kLengthBytes) {
-    fail(ErrorCode::kInvalidData, path_, "says its header has {} bytes, the file has {}", length, bytes.size());
+    fail(ErrorCode::kInvalidData, path_,
+         "says that its header has {} bytes, expected at most {}: truncated or not a safetensors file", length,
+         std::min(kMaxHeaderBytes, bytes.size() - kLengthBytes));
   }
   const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes, length);
   const auto values = bytes.subspan(kLengthBytes + length);
-  const json::Value parsed = json::parse(header, path_);
+  const json::Value parsed = json::parse(header, path_, kMaxHeaderDepth, json::DuplicateKeys::kRefused);
   std::vector<Placed> placed;
   for (const auto& [name, json] : json::Reader(parsed, path_).members()) {
-    if (name != "__metadata__") placed.push_back(read_entry(name, json, values));
+    if (name == "__metadata__") {
+      for (const auto& [key, text] : json.members()) text.as_string();
+    } else {
+      placed.push_back(read_entry(name, json, values));
+    }
   }
   check_tiling(placed, values.size(), path_);
   for (Placed& p : placed) tensors_.push_back(std::move(p.entry));
   std::sort(tensors_.begin(), tensors_.end(),
             [](const TensorEntry& a, const TensorEntry& b) { return a.name < b.name; });
-  const auto twin = std::adjacent_find(tensors_.begin(), tensors_.end(),
-                                       [](const TensorEntry& a, const TensorEntry& b) { return a.name == b.name; });
-  if (twin != tensors_.end()) fail(ErrorCode::kInvalidData, path_, "names tensor {} twice", twin->name);
 }
 
 std::shared_ptr<const SafetensorsFile> SafetensorsFile::open(const std::string& path) {
@@ -126,7 +134,8 @@ std::vector<int32_t> read_ids(const SafetensorsFile& file, const std::string& na
     int64_t id = 0;
     std::memcpy(&id, entry->bytes.data() + i, size);
     if (size == sizeof(int32_t)) id = static_cast<int32_t>(id);
-    if (id < INT32_MIN || id > INT32_MAX) fail(ErrorCode::kInvalidData, file.path(), "{} holds id {}", name, id);
+    if (id < INT32_MIN || id > INT32_MAX)
+      fail(ErrorCode::kInvalidData, file.path(), "tensor {} holds id {}, expected 32 bits", name, id);
     ids.push_back(static_cast<int32_t>(id));
   }
   return ids;

@@ -24,8 +24,8 @@ struct TensorEntry {
 class SafetensorsFile {
  public:
   // Maps the file and reads its header; values are read as they are touched. Throws Error naming file and tensor for a
-  // header that is truncated, too long, no JSON, or whose tensors lie outside of the file, overlap, leave holes, or do
-  // not have the bytes that their shape asks for.
+  // header that is truncated, too long, no JSON, or whose tensors lie outside of the file, overlap, leave holes, are
+  // named twice, or do not have the bytes that their shape asks for.
   static std::shared_ptr<const SafetensorsFile> open(const std::string& path);
   // The same of bytes in memory, which must outlive the result.
   static std::shared_ptr<const SafetensorsFile> parse(std::span<const std::byte> bytes, const std::string& where);

@@ -30,7 +30,8 @@ struct RopeScaling {
 };
 
 struct ModelConfig {
-  std::string model_type;  // deepseek_v2, deepseek_v3, deepseek_v32, kimi_k2
+  std::string model_type;    // deepseek_v2, deepseek_v3, deepseek_v32, kimi_k2
+  std::string architecture;  // the one name in "architectures"; may be empty
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
   int64_t num_hidden_layers = 0;
