@@ -24,7 +24,8 @@ struct WeightOwner {
 };
 
 bool is_plain_name(const std::string& name) {
-  return !name.empty() && name.find('/') == std::string::npos && name != ".." && name != ".";
+  return !name.empty() && name.find('/') == std::string::npos && name.find('\0') == std::string::npos && name != ".." &&
+         name != ".";
 }
 
 }  // namespace
@@ -153,7 +154,7 @@ void WeightBinder::vector(const std::string& name, Tensor& values, int64_t n) {
   const auto found = require(name, {n});
   values = read_tensor(*found.shard, *found.entry);
   if (values.dtype() != DType::kF32) {
-    fail(ErrorCode::kInvalidData, found.shard->path(), "tensor {} is {}, expected floating point", name,
+    fail(ErrorCode::kInvalidData, found.shard->path(), "tensor {} is {}, expected F32, BF16 or F16", name,
          dtype_name(found.entry->dtype));
   }
 }

@@ -126,7 +126,8 @@ void read_moe(const json::Reader& json, ModelConfig& c) {
 }
 
 void check_quantization(const json::Reader& quantization) {
-  if (text_or(quantization, "quant_method", "") != "fp8") refuse(quantization, "quant_method fp8");
+  const auto method = quantization.get("quant_method");
+  if (method.as_string() != "fp8") refuse(method, "fp8");
   if (text_or(quantization, "fmt", "e4m3") != "e4m3") refuse(quantization.get("fmt"), "e4m3");
   const auto block = quantization.get("weight_block_size");
   const auto sizes = block.items();
