@@ -23,6 +23,11 @@ if(FATHOM_SANITIZE)
   target_link_options(fathom_flags INTERFACE -fsanitize=${FATHOM_SANITIZE})
 endif()
 
+# The fuzzer steers by the branches that it sees taken, so the libraries report theirs as well as the targets.
+if(FATHOM_FUZZ)
+  target_compile_options(fathom_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 # Instruction sets of kernel sources, by the ending of the file's name; chosen at run time in kernels/kernels.cc.
 set(FATHOM_ISA_avx2 -mavx2 -mfma -mf16c)
 set(FATHOM_ISA_avx512 ${FATHOM_ISA_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", FATHOM_VERSION);
   try {
+    fathom::cli::add_info(app);
     fathom::cli::add_tokenize(app);
     fathom::cli::add_generate(app);
     fathom::cli::add_bench(app);

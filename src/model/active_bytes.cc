@@ -30,11 +30,7 @@ class CostCounter : public ParameterVisitor {
   TokenCost cost;
 
  private:
-  bool is_mtp(const std::string& name) const {
-    constexpr std::string_view kPrefix = "model.layers.";
-    if (!name.starts_with(kPrefix)) return false;
-    return std::stoll(name.substr(kPrefix.size())) >= config_.num_hidden_layers;
-  }
+  bool is_mtp(const std::string& name) const { return is_mtp_parameter(config_, name); }
 
   void add_product(double bytes, int64_t rows, int64_t cols, double share) {
     cost.weight_bytes += bytes * share;
@@ -52,6 +48,11 @@ double one_token_share(const ModelConfig& config) {
 }
 
 }  // namespace
+
+bool is_mtp_parameter(const ModelConfig& config, const std::string& name) {
+  constexpr std::string_view kPrefix = "model.layers.";
+  return name.starts_with(kPrefix) && std::stoll(name.substr(kPrefix.size())) >= config.num_hidden_layers;
+}
 
 TokenCost token_cost(Transformer& model, int64_t depth, int64_t cache_value_bytes) {
   const ModelConfig& config = model.config();

@@ -2,10 +2,14 @@
 // The floor of decoding: bytes of weights and cache that one token makes the machine read, and the work it makes it do.
 
 #include <cstdint>
+#include <string>
 
 #include "model/transformer.h"
 
 namespace fathom::model {
+
+// Whether a parameter of that name belongs to an MTP module: their layers follow the main model's.
+bool is_mtp_parameter(const ModelConfig& config, const std::string& name);
 
 struct TokenCost {
   double weight_bytes = 0;  // of a single token: chosen experts only, one row of the embedding
