@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -11,6 +13,7 @@
 #include "base/mapped_file.h"
 #include "base/progress.h"
 #include "cli/command.h"
+#include "cli/interrupt.h"
 #include "cli/model_flags.h"
 #include "cli/sampling_flags.h"
 #include "engine/stop_matcher.h"
@@ -58,8 +61,14 @@ std::vector<tokenizer::Segment> layout(const GenerateFlags& flags, const tokeniz
 }
 
 void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    fail(ErrorCode::kIo, "standard output", "cannot write: {}", std::strerror(errno));
+  }
+}
+
+// Thrown out of the reading of a prompt, which has nothing to show yet.
+void stop_when_interrupted() {
+  if (InterruptGuard::is_interrupted()) throw Interrupted();
 }
 
 void run(GenerateFlags& flags) {
@@ -73,14 +82,16 @@ void run(GenerateFlags& flags) {
   auto progress = std::make_unique<Progress>("reading the prompt", static_cast<int64_t>(prompt.size()));
   tokenizer::StreamDecoder decoder(tokenizer);
   engine::StopMatcher stops(flags.sampling.stop);
+  const InterruptGuard guard;
   const auto stats = generator.generate(
       prompt, params,
       [&](int32_t token) {
         progress.reset();
         print(stops.push(decoder.push(token)));
-        return !stops.is_stopped();
+        return !stops.is_stopped() && !InterruptGuard::is_interrupted();
       },
       [&](int64_t done) {
+        stop_when_interrupted();
         if (progress) progress->update(done);
       });
   progress.reset();
@@ -88,6 +99,7 @@ void run(GenerateFlags& flags) {
   if (!stops.is_stopped()) print(stops.finish());
   print("\n");
   if (flags.sampling.show_stats) fmt::print(stderr, "{}\nseed: {}\n", stats_text(stats), params.sampling.seed);
+  stop_when_interrupted();
 }
 
 }  // namespace

@@ -1,0 +1,225 @@
+// The program as a user meets it: what goes wrong is one line and exit code 1, what is interrupted ends well.
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "checkpoint/safetensors.h"
+
+namespace fathom {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kProgram = FATHOM_PROGRAM;
+constexpr const char* kTiny = "models/tiny";
+
+struct Outcome {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+std::string text_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+class CliTest : public testing::Test {
+ protected:
+  CliTest() {
+    std::string name = (fs::temp_directory_path() / "fathom-cli-XXXXXX").string();
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  ~CliTest() override {
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  // Runs a shell command in which $F is the program; nothing comes from standard input unless it says so.
+  Outcome shell(const std::string& command) const {
+    const std::string line =
+        "F='" + std::string(kProgram) + "'; { " + command + "; } >" + path("out") + " 2>" + path("err") + " </dev/null";
+    const int status = std::system(line.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(path("out")), text_of(path("err"))};
+  }
+
+  void expect_error(const std::string& command, const std::vector<std::string>& says) const {
+    const Outcome got = shell(command);
+    EXPECT_EQ(got.code, 1) << command;
+    EXPECT_TRUE(got.err.starts_with("error: ")) << command << "\n" << got.err;
+    EXPECT_EQ(got.err.find('\n'), got.err.size() - 1) << command << "\n" << got.err;
+    for (const std::string& part : says)
+      EXPECT_NE(got.err.find(part), std::string::npos) << got.err << "lacks " << part;
+  }
+
+  // The bundled model in a folder of its own, to be spoiled.
+  std::string copy_of_tiny() const {
+    fs::copy(kTiny, folder_ / "tiny", fs::copy_options::recursive);
+    return path("tiny");
+  }
+
+  fs::path folder_;
+};
+
+const std::string kGenerate = "$F generate --model " + std::string(kTiny) + " ";
+
+TEST_F(CliTest, WrongWordsAreOneLine) {
+  expect_error("$F", {"subcommand", "fathom --help"});
+  expect_error("$F frobnicate", {"frobnicate", "fathom --help"});
+  expect_error("$F --frobnicate", {"--frobnicate"});
+  expect_error("$F inspect frobnicate", {"frobnicate", "fathom inspect --help"});
+  expect_error(kGenerate + "--frobnicate", {"--frobnicate", "fathom generate --help"});
+  expect_error("$F generate", {"--model", "fathom generate --help"});
+  expect_error(kGenerate + "--threads many", {"--threads", "many"});
+  expect_error(kGenerate + "--threads -1", {"--threads"});
+  expect_error(kGenerate + "--compute f64", {"--compute", "f64"});
+  expect_error(kGenerate + "--temperature -1 --prompt a", {"temperature"});
+  expect_error("$F inspect diff only-one", {"b", "fathom inspect diff --help"});
+  expect_error("$F info", {"--model", "--config"});
+}
+
+TEST_F(CliTest, MissingAndBrokenCheckpointsAreOneLine) {
+  for (const std::string command : {"generate --prompt a", "info", "tokenize --text a"}) {
+    expect_error("$F " + command + " --model /no/such/folder", {"/no/such/folder"});
+  }
+  const std::string tiny = copy_of_tiny();
+  const std::string shard = tiny + "/model-00001-of-00001.safetensors";
+  fs::resize_file(shard, fs::file_size(shard) - 1000);
+  for (const std::string command : {"generate --prompt a", "info"}) {
+    expect_error("$F " + command + " --model " + tiny, {shard, "truncated"});
+  }
+  fs::resize_file(shard, 3);
+  expect_error("$F info --model " + tiny, {shard, "3 bytes"});
+  fs::remove(shard);
+  expect_error("$F info --model " + tiny, {shard, "is missing", "model.safetensors.index.json"});
+  fs::remove(tiny + "/config.json");
+  expect_error("$F info --model " + tiny, {tiny + "/config.json", "No such file"});
+}
+
+TEST_F(CliTest, TokensThatAreNoneAreOneLine) {
+  const auto refused = [&](std::vector<int32_t> ids, const std::vector<std::string>& says) {
+    const auto count = static_cast<int64_t>(ids.size());
+    checkpoint::write_safetensors(path("prompts"), {{"P.tokens", Tensor::of({count}, std::move(ids))}});
+    expect_error("$F inspect forward --model models/tiny --prompts " + path("prompts") + " -o " + path("result"), says);
+    EXPECT_FALSE(fs::exists(path("result")));
+  };
+  refused({0, 275}, {"275"});
+  refused({0, -1}, {"-1"});
+  refused({}, {"empty"});
+  refused(std::vector<int32_t>(5000, 1), {"5016 with the continuation", "4096"});
+  checkpoint::write_safetensors(path("none"), {{"other", Tensor::zeros({1})}});
+  expect_error("$F inspect forward --model models/tiny --prompts " + path("none") + " -o " + path("result"),
+               {path("none"), "P.tokens"});
+}
+
+TEST_F(CliTest, PromptsThatDoNotFitAreOneLine) {
+  expect_error(kGenerate + "--context 8 --prompt 'far more than eight tokens of text, surely'", {"prompt", "context"});
+  expect_error(kGenerate + "--context 99999999 --prompt a", {"--context", "4096"});
+  expect_error(kGenerate + path("no-such-file"), {"no-such-file"});
+}
+
+TEST_F(CliTest, BadLinesAreOneLine) {
+  const std::string tokenize = " | $F tokenize --model models/tiny ";
+  expect_error(R"(printf '{"text":"a"}\n{"text":\n')" + tokenize + "--jsonl", {"line 2", "not valid JSON"});
+  expect_error(R"(printf '{"words":"a"}\n')" + tokenize + "--jsonl", {"line 1", "'text'"});
+  expect_error(R"(printf '{"ids":[1,"a"]}\n')" + tokenize + "--decode", {"line 1", "ids[1]"});
+  expect_error(R"(printf '{"ids":[1,999999]}\n')" + tokenize + "--decode", {"999999"});
+  expect_error(R"(printf '{"ids":[1,-5]}\n')" + tokenize + "--decode", {"line 1", "-5"});
+}
+
+TEST_F(CliTest, FullDisksAreOneLine) {
+  const std::string golden = "tests/goldens/v3/golden.safetensors";
+  expect_error("$F inspect forward --model tests/goldens/v3 --prompts " + golden + " -o /dev/full",
+               {"/dev/full", "No space left on device"});
+  EXPECT_TRUE(fs::is_character_file("/dev/full"));
+  expect_error(kGenerate + "--prompt a -n 4 >/dev/full", {"standard output", "No space left on device"});
+  expect_error("$F info --model models/tiny >/dev/full", {"No space left on device"});
+  expect_error("$F tokenize --model models/tiny --text a >/dev/full", {"No space left on device"});
+  expect_error("$F --help >/dev/full", {"No space left on device"});
+}
+
+TEST_F(CliTest, HelpIsNoError) {
+  for (const std::string command :
+       {"", "info", "tokenize", "generate", "bench", "inspect", "inspect forward", "inspect diff"}) {
+    const Outcome got = shell("$F " + command + " --help");
+    EXPECT_EQ(got.code, 0) << command;
+    EXPECT_NE(got.out.find("--help"), std::string::npos) << command;
+    EXPECT_EQ(got.err, "") << command;
+  }
+  EXPECT_EQ(shell("$F --version").code, 0);
+}
+
+TEST_F(CliTest, InfoAgreesWithItself) {
+  const Outcome text = shell("$F info --model tests/goldens/v3-mtp");
+  EXPECT_EQ(text.code, 0) << text.err;
+  for (const char* part : {"DeepseekV3ForCausalLM", "parameters", "cache", "MTP           1 module"}) {
+    EXPECT_NE(text.out.find(part), std::string::npos) << text.out;
+  }
+  const Outcome model = shell("$F info --model models/tiny --json");
+  ASSERT_EQ(model.code, 0) << model.err;
+  const Outcome config = shell("$F info --config models/tiny/config.json --json");
+  ASSERT_EQ(config.code, 0) << config.err;
+  const json::Value a = json::parse(model.out, "model");
+  const json::Value b = json::parse(config.out, "config");
+  EXPECT_EQ(a.as_object().at("parameters"), b.as_object().at("parameters"));
+  EXPECT_EQ(a.as_object().at("cache_bytes_per_token"), b.as_object().at("cache_bytes_per_token"));
+}
+
+TEST_F(CliTest, AGoldenIsItsOwnInput) {
+  for (const std::string variant : {"v3-mtp", "v32-dsa"}) {
+    const std::string folder = "tests/goldens/" + variant;
+    const std::string golden = folder + "/golden.safetensors";
+    const Outcome forward = shell("$F inspect forward --model " + folder + " --prompts " + golden + " -o " + path("x"));
+    ASSERT_EQ(forward.code, 0) << forward.err;
+    const Outcome diff = shell("$F inspect diff " + golden + " " + path("x"));
+    EXPECT_EQ(diff.code, 0) << variant << "\n" << diff.out << diff.err;
+    EXPECT_NE(diff.out.find("tensors within 0.0001"), std::string::npos) << diff.out;
+  }
+  expect_error("$F inspect diff tests/goldens/v3/golden.safetensors " + path("x"), {path("x"), "tensors outside"});
+}
+
+TEST_F(CliTest, OneSeedIsOneTextOnAnyNumberOfThreads) {
+  const std::string command = kGenerate + "--prompt 'Once upon a time' -n 40 --temperature 1 --seed ";
+  const Outcome one = shell(command + "7 --threads 1");
+  EXPECT_EQ(one.code, 0) << one.err;
+  EXPECT_EQ(shell(command + "7 --threads 2").out, one.out);
+  EXPECT_EQ(shell(command + "7 --threads 1 --no-mtp").out, one.out);
+  EXPECT_NE(shell(command + "8 --threads 1").out, one.out);
+}
+
+// The shell's `kill` stands for Control-C; a job in the background would ignore SIGINT, so the program is started by
+// `timeout`, which sends it.
+TEST_F(CliTest, AnInterruptEndsTheAnswer) {
+  const Outcome got = shell("timeout --preserve-status -s INT 1 " + kGenerate +
+                            "--prompt a -n 1000000 --context 4096 --temperature 1 --seed 3 --threads 1 --stats "
+                            "--stop never-said-by-noise; code=$?; [ $code = 130 ] || [ $code = 0 ]");
+  EXPECT_EQ(got.code, 0) << got.err;
+  EXPECT_TRUE(got.out.ends_with("\n"));
+  EXPECT_NE(got.err.find("seed: 3"), std::string::npos) << got.err;
+}
+
+TEST_F(CliTest, AClosedPipeIsNoCrash) {
+  // 141: ended by SIGPIPE, as every filter is. A crash would be 134 or 139.
+  for (const std::string& command :
+       {kGenerate + "--prompt a -n 300 --seed 1", std::string("$F info --model models/tiny"),
+        std::string("$F inspect diff tests/goldens/v3/golden.safetensors tests/goldens/v3/golden.safetensors")}) {
+    const Outcome got = shell("{ " + command + "; echo $? >" + path("code") + "; } | head -c 1");
+    const std::string code = text_of(path("code"));
+    EXPECT_TRUE(code == "0\n" || code == "141\n" || code == "1\n") << command << ": " << code << got.err;
+  }
+}
+
+}  // namespace
+}  // namespace fathom
