@@ -25,7 +25,7 @@ function(fathom_library NAME)
   endif()
   if(benches AND NOT FATHOM_FUZZ)
     add_executable(fathom_${NAME}_bench ${benches})
-    target_link_libraries(fathom_${NAME}_bench PRIVATE fathom_${NAME} ${ARG_BENCH_LINK} benchmark::benchmark_main)
+    target_link_libraries(fathom_${NAME}_bench PRIVATE fathom_${NAME} ${ARG_BENCH_LINK} benchmark::benchmark)
   endif()
 endfunction()
 

@@ -45,7 +45,8 @@ Isa detect() {
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   if (!avx512) return Isa::kAvx2;
   const bool bf16 =
-      cpu_has_avx512bf16() && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
+      cpu_has_avx512bf16() && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni") &&
+      __builtin_cpu_supports("gfni");
   if (!bf16) return Isa::kAvx512;
   return cpu_has_amx() && request_amx() ? Isa::kAmx : Isa::kAvx512Bf16;
 }

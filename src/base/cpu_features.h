@@ -9,7 +9,7 @@ enum class Isa {
   kPlain,       // portable C++, the reference
   kAvx2,        // AVX2, FMA, F16C
   kAvx512,      // AVX-512 F, BW, DQ, VL
-  kAvx512Bf16,  // and BF16 dot products, VBMI, VNNI
+  kAvx512Bf16,  // and BF16 dot products, VBMI, VNNI, GFNI
   kAmx,         // and AMX tiles with BF16 and INT8
 };
 

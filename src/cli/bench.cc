@@ -29,14 +29,14 @@ struct BenchFlags {
 
 void print_result(const engine::BenchmarkResult& r, const engine::BenchmarkParams& p, int threads) {
   fmt::print("load                {:>10.3f} s\n", r.load_seconds);
-  fmt::print("read bandwidth      {:>10.1f} GB/s   measured, {} threads\n", r.read_bandwidth / 1e9, threads);
-  fmt::print("matrix product      {:>10.1f} GFLOP/s measured, 2048 cubed\n", r.gemm_rate / 1e9);
   if (r.prefill_rate > 0) {
+    fmt::print("matrix product      {:>10.1f} GFLOP/s measured, 2048 cubed, {} threads\n", r.gemm_rate / 1e9, threads);
     fmt::print(
         "prefill             {:>10.1f} tokens/s at depth {}, {} tokens: {:.1f} GFLOP/s, {:.1f} % of the product\n",
         r.prefill_rate, p.depth, p.prompt_tokens, r.prefill_flops / 1e9, 100 * r.prefill_flops / r.gemm_rate);
   }
   if (r.decode_rate > 0) {
+    fmt::print("read bandwidth      {:>10.1f} GB/s   measured, {} threads\n", r.read_bandwidth / 1e9, threads);
     fmt::print("decode              {:>10.2f} tokens/s at depth {}, batch {}\n", r.decode_rate, p.depth, p.batch);
     fmt::print("bytes per step      {:>10.1f} MB: {:.1f} GB/s, {:.1f} % of the bandwidth\n", r.decode_step_bytes / 1e6,
                r.decode_bandwidth / 1e9, 100 * r.decode_bandwidth / r.read_bandwidth);

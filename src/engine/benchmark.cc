@@ -91,13 +91,6 @@ class Bench {
   ops::LatentCache cache_;
 };
 
-template <typename Measure>
-double median_of(int repeats, const Measure& measure) {
-  std::vector<double> seconds;
-  for (int i = 0; i < repeats; ++i) seconds.push_back(measure());
-  return median(seconds);
-}
-
 }  // namespace
 
 BenchmarkResult run_benchmark(LoadedModel& model, const BenchmarkParams& params,
@@ -108,17 +101,19 @@ BenchmarkResult run_benchmark(LoadedModel& model, const BenchmarkParams& params,
          model.config().max_position_embeddings);
   }
   BenchmarkResult result{.load_seconds = model.load_seconds()};
-  on_stage("read bandwidth");
-  result.read_bandwidth = measure_read_bandwidth(model.context().team);
-  on_stage("matrix product");
-  result.gemm_rate = measure_gemm_rate(model.context());
-
   Bench bench(model, params);
   const int64_t value_bytes = model.context().compute == ops::Compute::kF32 ? 4 : 2;
   if (params.prompt_tokens > 0) {
     on_stage("prefill");
     bench.prefill();  // brings the weights into memory
-    const double seconds = median_of(params.repeats, [&] { return bench.prefill(); });
+    std::vector<double> times;
+    std::vector<double> rates;
+    for (int i = 0; i < params.repeats; ++i) {
+      rates.push_back(measure_gemm_rate(model.context()));
+      times.push_back(bench.prefill());
+    }
+    const double seconds = median(times);
+    result.gemm_rate = median(rates);
     const auto tokens = static_cast<double>(params.prompt_tokens);
     result.prefill_rate = tokens / seconds;
     const int64_t mean_depth = params.depth + params.prompt_tokens / 2;
@@ -130,7 +125,15 @@ BenchmarkResult run_benchmark(LoadedModel& model, const BenchmarkParams& params,
   if (params.decode_tokens > 1) {
     on_stage("decode");
     bench.decode();
-    const double seconds = median_of(params.repeats, [&] { return bench.decode(); });
+    std::vector<double> times;
+    std::vector<double> rates;
+    MemoryProbe probe(model.context().team);
+    for (int i = 0; i < params.repeats; ++i) {
+      rates.push_back(probe.read_bandwidth());
+      times.push_back(bench.decode());
+    }
+    const double seconds = median(times);
+    result.read_bandwidth = median(rates);
     result.decode_rate = static_cast<double>(params.batch) / seconds;
     const int64_t mean_depth = params.depth + params.decode_tokens / 2;
     const auto cost = model::token_cost(model.transformer(), mean_depth, value_bytes);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kBufferWords = int64_t{1} << 27;  // 1 GiB of 64-bit words: four times the largest cache in the field
 constexpr int64_t kGrainWords = 1 << 18;
-constexpr int kPasses = 5;
+constexpr int kPasses = 3;
 constexpr int64_t kGemmSide = 2048;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -32,24 +32,26 @@ uint64_t sum_words(const uint64_t* words, int64_t count) {
 
 }  // namespace
 
-double measure_read_bandwidth(ThreadTeam& team) {
-  CachingAllocator allocator;
-  const auto memory = allocator.allocate(static_cast<size_t>(kBufferWords) * sizeof(uint64_t));
-  auto* words = reinterpret_cast<uint64_t*>(memory.get());
+MemoryProbe::MemoryProbe(ThreadTeam& team)
+    : team_(team), memory_(allocator_.allocate(static_cast<size_t>(kBufferWords) * sizeof(uint64_t))) {
+  auto* words = reinterpret_cast<uint64_t*>(memory_.get());
   team.run([&](int member) {
     const Share share = share_of(kBufferWords, kGrainWords, member, team.size());
     std::fill(words + share.begin, words + share.end, uint64_t{1});
   });
+}
+
+double MemoryProbe::read_bandwidth() {
+  const auto* words = reinterpret_cast<const uint64_t*>(memory_.get());
   double best = 0;
-  std::vector<uint64_t> sums(static_cast<size_t>(team.size()) * 8);
+  std::vector<uint64_t> sums(static_cast<size_t>(team_.size()) * 8);
   for (int pass = 0; pass < kPasses; ++pass) {
     const auto start = std::chrono::steady_clock::now();
-    team.run([&](int member) {
-      const Share share = share_of(kBufferWords, kGrainWords, member, team.size());
+    team_.run([&](int member) {
+      const Share share = share_of(kBufferWords, kGrainWords, member, team_.size());
       sums[static_cast<size_t>(member) * 8] = sum_words(words + share.begin, share.end - share.begin);
     });
-    const double bytes = static_cast<double>(kBufferWords) * sizeof(uint64_t);
-    best = std::max(best, bytes / seconds_since(start));
+    best = std::max(best, static_cast<double>(kBufferWords) * sizeof(uint64_t) / seconds_since(start));
   }
   uint64_t sum = 0;
   for (const uint64_t part : sums) sum += part;

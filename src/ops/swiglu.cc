@@ -8,9 +8,11 @@
 namespace fathom::ops {
 namespace {
 
-// Features in a work item: whole tiles of every kernel, whole packing units, and few enough bytes for the second level
-// of cache (64 rows of 2,048 BF16 weights are 256 KB).
+// Features in a work item, whole tiles of every kernel and whole packing units. With many tokens the gates and ups of an
+// item stay in cache; with few, longer runs through memory are read faster.
 constexpr int64_t kFeatureGrain = 64;
+constexpr int64_t kLongFeatureGrain = 256;
+constexpr int64_t kFewRows = 16;
 
 // One network and the tokens that go through it.
 struct Group {
@@ -22,6 +24,7 @@ struct Group {
 
   int64_t m() const { return static_cast<int64_t>(rows.size()); }
   int64_t intermediate() const { return weights->gate_proj.rows(); }
+  int64_t grain() const { return m() <= kFewRows ? kLongFeatureGrain : kFeatureGrain; }
 };
 
 // A piece of work: features [begin, end) of one group.
@@ -35,8 +38,8 @@ std::vector<Item> cut(const std::vector<Group>& groups, int64_t (*features)(cons
   std::vector<Item> items;
   for (const Group& group : groups) {
     const int64_t n = features(group);
-    for (int64_t begin = 0; begin < n; begin += kFeatureGrain) {
-      items.push_back({&group, begin, std::min(n, begin + kFeatureGrain)});
+    for (int64_t begin = 0; begin < n; begin += group.grain()) {
+      items.push_back({&group, begin, std::min(n, begin + group.grain())});
     }
   }
   return items;
@@ -51,10 +54,10 @@ class GroupedSwiglu {
     for (Group& group : groups_) {
       group.first_output = rows;
       rows += group.m();
-      most = std::max(most, group.m());
+      most = std::max(most, group.m() * group.grain());
     }
     outputs_ = ctx.empty({rows, x.dim(1)});
-    gate_up_ = ctx.empty({ctx.team.size(), 2 * most, kFeatureGrain});
+    gate_up_ = ctx.empty({ctx.team.size(), 2 * most});
     reserve_packed();
   }
 
@@ -120,8 +123,9 @@ class GroupedSwiglu {
   void gate_up(const Item& item, int member) {
     const Group& g = *item.group;
     const int64_t n = item.end - item.begin;
-    float* gate = gate_up_.f32() + member * gate_up_.dim(1) * kFeatureGrain;
-    float* up = gate + g.m() * kFeatureGrain;
+    const int64_t stride = g.grain();
+    float* gate = gate_up_.row(member);
+    float* up = gate + g.m() * stride;
     const auto product = [&](const Weight& w, float* y) {
       ctx_.matmul().linear({.packed_x = g.packed_x,
                             .m = g.m(),
@@ -129,15 +133,15 @@ class GroupedSwiglu {
                             .n_begin = item.begin,
                             .n_end = item.end,
                             .y = y,
-                            .y_stride = kFeatureGrain});
+                            .y_stride = stride});
     };
     product(g.weights->gate_proj, gate);
     product(g.weights->up_proj, up);
     for (int64_t i = 0; i < g.m(); ++i) {
-      ctx_.rowwise().silu_mul(gate + i * kFeatureGrain, up + i * kFeatureGrain, n, gate + i * kFeatureGrain);
+      ctx_.rowwise().silu_mul(gate + i * stride, up + i * stride, n, gate + i * stride);
     }
     ctx_.matmul().pack({.x = gate,
-                        .x_stride = kFeatureGrain,
+                        .x_stride = stride,
                         .m = g.m(),
                         .k = g.intermediate(),
                         .k_begin = item.begin,
@@ -160,7 +164,7 @@ class GroupedSwiglu {
   const Tensor& x_;
   std::vector<Group> groups_;
   Tensor outputs_;
-  Tensor gate_up_;  // per member: a tile of gate, then of up
+  Tensor gate_up_;  // per member: an item's gates, then its ups
   std::shared_ptr<std::byte> packed_;
 };
 

@@ -60,27 +60,29 @@ struct Totals {
 };
 
 // One linear() call over weights of one format.
+//
+// BF16 is read where it lies; other formats pass through rows of BF16 in the second level of cache. While the tiles
+// multiply one group of features, memory is asked for the next. The two are kept apart: a tile cannot be loaded past
+// stores that are still on their way to lines of the same offset in a page.
 template <typename Stored>
 class AmxLinear {
  public:
   explicit AmxLinear(const LinearArgs& a) : a_(a), chunks_(ceil_div(a.w.cols, kChunk)) {
-    converted_ = static_cast<uint16_t*>(
-        kernel_scratch(static_cast<size_t>((a.m > 2 * kTile ? chunks_ : kBlockChunks) * 2 * kTileChunk) * 2));
+    converted_ = static_cast<uint16_t*>(kernel_scratch(static_cast<size_t>(kGroup * converted_stride()) * 2));
   }
 
   void run() {
-    for (int64_t n = a_.n_begin; n < a_.n_end; n += 2 * kTile) {
-      const int64_t features = a_.n_end - n < 2 * kTile ? a_.n_end - n : 2 * kTile;
-      // Reads tiles where they lie only if all their rows are wanted.
-      in_place_ = Stored::kType == DType::kBF16 && features % kTile == 0 ? a_.w.cols / kChunk : 0;
+    for (int64_t n = a_.n_begin; n < a_.n_end; n += kGroup) {
+      if (in_place(n) < chunks_) convert(n);
       for (int64_t row = 0; row < a_.m; row += 2 * kTile) {
         const int64_t rows = a_.m - row < 2 * kTile ? a_.m - row : 2 * kTile;
+        const bool is_one_tile = features_of(n) <= kTile;
         if (rows > kTile) {
           configure(kTile, static_cast<int>(rows - kTile));
-          features > kTile ? tiles<2, 2>(n, features, row, rows) : tiles<1, 2>(n, features, row, rows);
+          is_one_tile ? tiles<1, 2>(n, row) : tiles<2, 2>(n, row);
         } else {
           configure(static_cast<int>(rows), static_cast<int>(rows));
-          features > kTile ? tiles<2, 1>(n, features, row, rows) : tiles<1, 1>(n, features, row, rows);
+          is_one_tile ? tiles<1, 1>(n, row) : tiles<2, 1>(n, row);
         }
       }
     }
@@ -89,6 +91,17 @@ class AmxLinear {
 
  private:
   static constexpr bool kScaled = Stored::kType == DType::kF8E4M3;
+  static constexpr bool kIsBf16 = Stored::kType == DType::kBF16;
+  static constexpr int64_t kGroup = 2 * kTile;  // features that are worked on at a time
+
+  // Of the group that begins at feature n; none past the end.
+  int64_t features_of(int64_t n) const {
+    const int64_t left = a_.n_end - n;
+    return left < 0 ? 0 : left < kGroup ? left : kGroup;
+  }
+
+  // Chunks of the group's rows that are read where they lie: whole ones, if all rows of its tiles are wanted.
+  int64_t in_place(int64_t n) const { return kIsBf16 && features_of(n) % kTile == 0 ? a_.w.cols / kChunk : 0; }
 
   void configure(int first_width, int second_width) {
     if (first_width == widths_[0] && second_width == widths_[1]) return;
@@ -105,35 +118,31 @@ class AmxLinear {
     shapes.load();
   }
 
-  // Tile `t` of chunk `c`, and the bytes between its rows.
-  uint16_t* converted(int64_t c, int t) const {
-    const int64_t slot = a_.m > 2 * kTile ? c : c % kBlockChunks;
-    return converted_ + (slot * 2 + t) * kTileChunk;
-  }
+  // Rows lie a line further apart than they are long, or all rows of a tile would compete for one set of the cache.
+  int64_t converted_stride() const { return (chunks_ + 1) * kChunk; }
 
-  // Turns chunks [begin, end) of the features into BF16 tiles.
-  void convert(int64_t n, int64_t features, int64_t begin, int64_t end) const {
-    const int64_t k = begin * kChunk;
-    const int64_t count = (end * kChunk < a_.w.cols ? end * kChunk : a_.w.cols) - k;
-    for (int64_t f = 0; f < round_up(features, kTile); ++f) {
-      uint16_t* to = converted(begin, static_cast<int>(f / kTile)) + f % kTile * kChunk;
-      if (f < features) {
-        const auto* row = row_of<Stored>(a_.w, n + f);
-        if (f + 1 < features) prefetch(row + k + count, count * static_cast<int64_t>(sizeof(*row)));
-        chunks_of_row<Stored>(row, k, count, to, 2 * kTileChunk);
-      } else {
-        for (int64_t c = begin; c < end; ++c) _mm512_storeu_si512(to + (c - begin) * 2 * kTileChunk, _mm512_setzero_si512());
-      }
+  // Turns what is not read in place into BF16. Rows of a tile that are not wanted stay what they are: no value of
+  // another row depends on them.
+  void convert(int64_t n) const {
+    const int64_t k = in_place(n) * kChunk;
+    for (int64_t f = 0; f < features_of(n); ++f) {
+      chunks_of_row<Stored>(row_of<Stored>(a_.w, n + f), k, a_.w.cols - k, converted_ + f * converted_stride() + k);
     }
   }
 
-  static void prefetch(const void* at, int64_t bytes) {
-    for (int64_t i = 0; i < bytes; i += 64) _mm_prefetch(static_cast<const char*>(at) + i, _MM_HINT_T0);
+  // Asks memory for a part of the group at n, beside chunk c of the one before it.
+  void fetch(int64_t n, int64_t c) const {
+    if (n >= a_.n_end) return;
+    constexpr auto kBytes = static_cast<int64_t>(kGroup * kChunk * sizeof(typename Stored::Value));
+    const auto* at = reinterpret_cast<const char*>(row_of<Stored>(a_.w, n)) + c * kBytes;
+    for (int64_t i = 0; i < kBytes; i += 64) _mm_prefetch(at + i, _MM_HINT_T1);
   }
 
   // Products of F tiles of features and M blocks of rows.
   template <int F, int M>
-  void tiles(int64_t n, int64_t features, int64_t row, int64_t rows) {
+  void tiles(int64_t n, int64_t row) {
+    const int64_t features = features_of(n);
+    const int64_t read_in_place = in_place(n);
     const uint16_t* x[2] = {packed_block(const_cast<void*>(a_.packed_x), row / kTile, a_.w.cols),
                             packed_block(const_cast<void*>(a_.packed_x), row / kTile + M - 1, a_.w.cols)};
     Totals totals;
@@ -141,8 +150,10 @@ class AmxLinear {
     zero_sums<F, M>();
     for (int64_t begin = 0; begin < chunks_; begin += kBlockChunks) {
       const int64_t end = begin + kBlockChunks < chunks_ ? begin + kBlockChunks : chunks_;
-      if (row == 0 && end > in_place_) convert(n, features, begin > in_place_ ? begin : in_place_, end);
-      for (int64_t c = begin; c < end; ++c) step<F, M>(n, c, x);
+      for (int64_t c = begin; c < end; ++c) {
+        step<F, M>(n, c, c < read_in_place, x);
+        if (row == 0) fetch(n + kGroup, c);
+      }
       if constexpr (kScaled) {
         add_block<F, M>(totals, n, features, begin / kBlockChunks);
         zero_sums<F, M>();
@@ -155,21 +166,17 @@ class AmxLinear {
         put(totals.values[f][m], n + f * kTile, of_tile, row + m * kTile, width(m));
       }
     }
-    (void)rows;
   }
 
   int width(int m) const { return widths_[m]; }
 
   template <int F, int M>
-  void step(int64_t n, int64_t c, const uint16_t* const (&x)[2]) const {
-    const bool is_in_place = c < in_place_;
-    const int64_t stride = is_in_place ? a_.w.cols * 2 : kChunk * 2;
-    const auto tile_of = [&](int f) -> const void* {
-      if (!is_in_place) return converted(c, f);
-      return static_cast<const char*>(a_.w.data) + ((n + f * kTile) * a_.w.cols + c * kChunk) * 2;
-    };
-    _tile_stream_loadd(4, tile_of(0), stride);
-    if constexpr (F > 1) _tile_stream_loadd(5, tile_of(1), stride);
+  void step(int64_t n, int64_t c, bool is_in_place, const uint16_t* const (&x)[2]) const {
+    const int64_t stride = (is_in_place ? a_.w.cols : converted_stride()) * 2;
+    const char* tile = is_in_place ? static_cast<const char*>(a_.w.data) + (n * a_.w.cols + c * kChunk) * 2
+                                   : reinterpret_cast<const char*>(converted_ + c * kChunk);
+    _tile_loadd(4, tile, stride);
+    if constexpr (F > 1) _tile_loadd(5, tile + kTile * stride, stride);
     _tile_loadd(6, x[0] + c * kChunk * width(0), width(0) * 4);
     if constexpr (M > 1) _tile_loadd(7, x[1] + c * kChunk * width(1), width(1) * 4);
     _tile_dpbf16ps(0, 4, 6);
@@ -234,9 +241,8 @@ class AmxLinear {
   }
 
   const LinearArgs& a_;
-  int64_t chunks_;        // of a row
-  int64_t in_place_ = 0;  // chunks that are read where they lie
-  uint16_t* converted_;   // [chunk][tile of features][16][32]
+  int64_t chunks_;       // of a row
+  uint16_t* converted_;  // [32][converted_stride()]
   int widths_[2] = {0, 0};
 };
 

@@ -16,7 +16,7 @@ void pack_bf16(const PackArgs& a) noexcept {
   for (int64_t i = 0; i < a.m; ++i) {
     const float* x = a.x + (a.rows == nullptr ? i : a.rows[i]) * a.x_stride;
     uint16_t* to = static_cast<uint16_t*>(a.packed) + i * stride + a.k_begin;
-    chunks_of_row<StoredF32>(x, 0, a.k_end - a.k_begin, to, kChunk);
+    chunks_of_row<StoredF32>(x, 0, a.k_end - a.k_begin, to);
   }
 }
 
@@ -37,10 +37,13 @@ struct Bf16Tile {
   uint16_t* converted =
       in_place ? nullptr : static_cast<uint16_t*>(kernel_scratch(static_cast<size_t>(kFeatures * stride) * 2));
 
-  void begin_features(int64_t feature, int64_t count) const {
+  const char* next = nullptr;  // weights of the features after these
+
+  void begin_features(int64_t feature, int64_t count) {
+    next = reinterpret_cast<const char*>(row_of<Stored>(a.w, feature + count));
     if (in_place) return;
     for (int64_t f = 0; f < count; ++f) {
-      chunks_of_row<Stored>(row_of<Stored>(a.w, feature + f), 0, a.w.cols, converted + f * stride, kChunk);
+      chunks_of_row<Stored>(row_of<Stored>(a.w, feature + f), 0, a.w.cols, converted + f * stride);
     }
   }
 
@@ -77,9 +80,17 @@ struct Bf16Tile {
     }
   }
 
+  // With few rows of x memory sets the pace: while converted weights are multiplied, it is asked for the next.
+  void fetch(int64_t k) const {
+    constexpr auto kBytes = static_cast<int64_t>(kFeatures * kChunk * sizeof(typename Stored::Value));
+    const char* at = next + k / kChunk * kBytes;
+    for (int64_t i = 0; i < kBytes; i += 64) _mm_prefetch(at + i, _MM_HINT_T1);
+  }
+
   template <int R, int F>
   void add_products(const uint16_t* x, const uint16_t* w, int64_t begin, int64_t end, Vec (&sums)[R][F]) const {
     for (int64_t k = begin; k < end; k += kChunk) {
+      if constexpr (R == 1 && F == kFeatures) fetch(k);
       __m512i weights[F];
 #pragma GCC unroll 4
       for (int f = 0; f < F; ++f) weights[f] = _mm512_loadu_si512(w + f * stride + k);

@@ -37,52 +37,57 @@ inline const F8Table& f8_table() {
   return table;
 }
 
-class F8Decoder {
- public:
-  F8Decoder() : table_(f8_table()) {}
-
-  // 64 values; the first 32 go to `first`.
-  void decode(__m512i bytes, __m512i& first_half, __m512i& second_half) const {
-    // Unpacking works within quarters: 8 bytes of the lower and 8 of the upper half meet in each.
-    const __m512i spread = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), bytes);
-    const __m512i low = _mm512_permutex2var_epi8(at(table_.low), spread, at(table_.low + 64));
-    const __m512i magnitude = _mm512_permutex2var_epi8(at(table_.high), spread, at(table_.high + 64));
-    // high = magnitude | (spread & 0x80)
-    const __m512i high = _mm512_ternarylogic_epi64(magnitude, spread, _mm512_set1_epi8(-128), 0xF8);
-    first_half = _mm512_unpacklo_epi8(low, high);
-    second_half = _mm512_unpackhi_epi8(low, high);
+// 64 values; the first 32 go to `low`.
+inline void f8_to_bf16(__m512i bytes, __m512i& low, __m512i& high) {
+  // Unpacking works within quarters: 8 bytes of the lower and 8 of the upper half meet in each.
+  const __m512i spread = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), bytes);
+  // Zeros, subnormals and NaN, whose magnitude doubled is below 16 or 254: rare enough to be looked up.
+  const __m512i doubled = _mm512_add_epi8(spread, spread);
+  const __m512i from_normal = _mm512_sub_epi8(doubled, _mm512_set1_epi8(16));
+  __m512i lower_bytes;
+  __m512i upper_bytes;
+  if (__builtin_expect(_mm512_cmpgt_epu8_mask(from_normal, _mm512_set1_epi8(static_cast<char>(237))) == 0, 1)) {
+    // seeeemmm: the bias grows by 120, so that the byte above the lowest bit of e is 0x3C more.
+    lower_bytes = _mm512_gf2p8affine_epi64_epi8(spread, _mm512_set1_epi64(0x01020408), 0);
+    upper_bytes = _mm512_add_epi8(_mm512_gf2p8affine_epi64_epi8(spread, _mm512_set1_epi64(0x1020400000000080), 0),
+                                  _mm512_set1_epi8(0x3C));
+  } else {
+    const F8Table& table = f8_table();
+    const auto look_up = [&](const uint8_t* half) {
+      return _mm512_permutex2var_epi8(_mm512_load_si512(half), spread, _mm512_load_si512(half + 64));
+    };
+    lower_bytes = look_up(table.low);
+    // | (spread & 0x80)
+    upper_bytes = _mm512_ternarylogic_epi64(look_up(table.high), spread, _mm512_set1_epi8(-128), 0xF8);
   }
+  low = _mm512_unpacklo_epi8(lower_bytes, upper_bytes);
+  high = _mm512_unpackhi_epi8(lower_bytes, upper_bytes);
+}
 
- private:
-  static __m512i at(const uint8_t* p) { return _mm512_load_si512(p); }
-  const F8Table& table_;
-};
-
-// Writes columns [begin, begin + count) of a row as chunks of BF16, padded with zeros, `stride` values apart.
+// Writes columns [begin, begin + count) of a row as BF16, padded with zeros to whole chunks.
 template <typename Stored>
-inline void chunks_of_row(const typename Stored::Value* row, int64_t begin, int64_t count, uint16_t* to,
-                          int64_t stride) {
+inline void chunks_of_row(const typename Stored::Value* row, int64_t begin, int64_t count, uint16_t* to) {
   int64_t k = 0;
   if constexpr (Stored::kType == DType::kF8E4M3) {
-    const F8Decoder decoder;
-    for (; k < count; k += 2 * kChunk) {
-      const int64_t left = count - k;
-      const __mmask64 valid = left >= 64 ? ~__mmask64{0} : (__mmask64{1} << left) - 1;
-      __m512i first_half;
-      __m512i second_half;
-      decoder.decode(_mm512_maskz_loadu_epi8(valid, row + begin + k), first_half, second_half);
-      _mm512_storeu_si512(to, first_half);
-      if (left > kChunk) _mm512_storeu_si512(to + stride, second_half);
-      to += 2 * stride;
+    __m512i low;
+    __m512i high;
+    for (; k + 2 * kChunk <= count; k += 2 * kChunk, to += 2 * kChunk) {
+      f8_to_bf16(_mm512_loadu_si512(row + begin + k), low, high);
+      _mm512_storeu_si512(to, low);
+      _mm512_storeu_si512(to + kChunk, high);
     }
+    if (k == count) return;
+    f8_to_bf16(_mm512_maskz_loadu_epi8((__mmask64{1} << (count - k)) - 1, row + begin + k), low, high);
+    _mm512_storeu_si512(to, low);
+    if (count - k > kChunk) _mm512_storeu_si512(to + kChunk, high);
   } else if constexpr (Stored::kType == DType::kBF16) {
-    for (; k < count; k += kChunk, to += stride) {
+    for (; k < count; k += kChunk, to += kChunk) {
       const int64_t left = count - k;
       const __mmask32 valid = left >= kChunk ? ~__mmask32{0} : (__mmask32{1} << left) - 1;
       _mm512_storeu_si512(to, _mm512_maskz_loadu_epi16(valid, row + begin + k));
     }
   } else {
-    for (; k < count; k += kChunk, to += stride) {
+    for (; k < count; k += kChunk, to += kChunk) {
       const int64_t left = count - k;
       const auto half = [&](int64_t at) {
         if (left >= at + kLanes) return Stored::widen(row + begin + k + at);
