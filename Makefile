@@ -16,17 +16,20 @@ test: install
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS)
 	ctest --preset release
+	$(MAKE) fuzz FUZZ_SECONDS=10
 
 asan tsan: install
 	cmake --preset $@
 	cmake --build --preset $@ -j $(JOBS)
 	ctest --preset $@
 
-# A short run of every fuzz target over its seed corpus; scripts/fuzz.sh runs one for long.
+# A short run of every fuzz target over its seed corpus; scripts/fuzz.sh runs one for long. Clang builds the targets and
+# the libraries that they link, nothing else.
+FUZZ_SECONDS ?= 20
 fuzz: install
 	cmake --preset fuzz
-	cmake --build --preset fuzz -j $(JOBS)
-	ctest --preset fuzz
+	cmake --build --preset fuzz -j $(JOBS) --target fuzz_targets
+	FATHOM_FUZZ_SECONDS=$(FUZZ_SECONDS) ctest --preset fuzz -j $(JOBS)
 
 install:
 	@scripts/install_packages.sh

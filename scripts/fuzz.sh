@@ -8,5 +8,7 @@ cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --target "${target}_fuzz"
 mkdir -p "build/fuzz/found-$target"
 cd build/fuzz
+seeds="../../fuzz/corpus/$target"
+[[ -d $seeds ]] || seeds=
 exec "./${target}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 \
-  "found-$target" "../../fuzz/corpus/$target"
+  "found-$target" ${seeds:+"$seeds"}

@@ -155,5 +155,9 @@ TEST(Messages, LogGoesThroughItsLevel) {
   EXPECT_NE(text.find("braces {} stay"), std::string::npos);
 }
 
+TEST(Error, IsOneLineWhateverTheNamesHold) {
+  EXPECT_STREQ(Error(ErrorCode::kInvalidData, "a\nb", "c\x1b[31m", "d\r").what(), "c\\x1b[31m: a\\x0ab (d\\x0d)");
+}
+
 }  // namespace
 }  // namespace fathom

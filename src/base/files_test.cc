@@ -158,5 +158,34 @@ TEST_F(FilesTest, FullDiskLeavesTheOldFile) {
   EXPECT_EQ(entries(), 1U);
 }
 
+TEST_F(FilesTest, ALinkIsFollowed) {
+  put("real", "old");
+  fs::create_symlink(path("real"), path("link"));
+  AtomicFile file(path("link"));
+  file.write("new");
+  file.commit();
+  EXPECT_TRUE(fs::is_symlink(path("link")));
+  EXPECT_EQ(read_text_file(path("real")), "new");
+  EXPECT_EQ(entries(), 2U);
+}
+
+TEST_F(FilesTest, ADeviceIsWrittenAndNotReplaced) {
+  const auto full = error_of([] {
+    AtomicFile file("/dev/full");
+    file.write("text");
+    file.commit();
+  });
+  ASSERT_TRUE(full);
+  EXPECT_EQ(std::string(full->what()),
+            "/dev/full: cannot write: No space left on device (free some space on that disk)");
+  EXPECT_TRUE(fs::is_character_file("/dev/full"));
+}
+
+TEST_F(FilesTest, AFolderIsNoFileToWrite) {
+  EXPECT_TRUE(error_of([&] { AtomicFile file(folder_.string()); }));
+  EXPECT_TRUE(error_of([&] { AtomicFile file(folder_.string() + "/"); }));
+  EXPECT_EQ(entries(), 0U);
+}
+
 }  // namespace
 }  // namespace fathom

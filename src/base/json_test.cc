@@ -213,5 +213,20 @@ TEST(JsonFile, ReadsWithALimit) {
   std::filesystem::remove(path);
 }
 
+TEST(Json, ADuplicateKeyCountsLastOrIsRefused) {
+  EXPECT_EQ(dump(parse(R"({"a":1,"b":{"a":2},"a":3})", "test")), R"({"a":3,"b":{"a":2}})");
+  const auto refused = [](std::string_view text) {
+    try {
+      parse(text, "test", kDefaultMaxDepth, DuplicateKeys::kRefused);
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(refused(R"({"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}]})"), "");
+  EXPECT_EQ(refused(R"({"ab":1,"a\u0062":2})").substr(0, 23), "test: names \"ab\" twice,");
+  EXPECT_NE(refused(R"({"x":{"":1,"":2}})").find("names \"\" twice"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace fathom::json
