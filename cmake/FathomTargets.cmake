@@ -17,6 +17,11 @@ function(fathom_library NAME)
   add_library(fathom_${NAME} STATIC ${sources})
   target_link_libraries(fathom_${NAME} PUBLIC fathom_flags ${ARG_LINK} PRIVATE ${ARG_PRIVATE_LINK})
   fathom_isa_flags(${sources})
+  if(FATHOM_FUZZ AND NAME MATCHES "^(kernels|ops)$")
+    # Linked by what is fuzzed, never run by it, and most of the time that compiling takes.
+    set_property(SOURCE ${sources} APPEND PROPERTY COMPILE_OPTIONS -O0 -g0 -fno-sanitize=all
+                 -fno-sanitize-coverage=trace-pc-guard,inline-8bit-counters,trace-cmp,indirect-calls,pc-table)
+  endif()
 
   if(tests AND NOT FATHOM_FUZZ)
     fathom_test(fathom_${NAME}_test ${tests})
