@@ -7,27 +7,8 @@
 namespace fathom::tokenizer::chat {
 namespace {
 
-// JSON in one line with ", " and ": ", as the model was trained to read declarations.
-std::string spaced(const json::Value& value) {
-  std::string out;
-  if (value.is_object()) {
-    out = "{";
-    for (const auto& [key, field] : value.get_object()) {
-      if (out.size() > 1) out += ", ";
-      out += json::quote(std::string_view(key)) + ": " + spaced(field);
-    }
-    return out + "}";
-  }
-  if (value.is_array()) {
-    out = "[";
-    for (const auto& item : value.get_array()) {
-      if (out.size() > 1) out += ", ";
-      out += spaced(item);
-    }
-    return out + "]";
-  }
-  return json::dump(value);
-}
+// As Python writes it, which the model was trained to read.
+std::string spaced(const json::Value& value) { return json::dump(value, json::Style::kPython); }
 
 std::string preamble(const std::vector<Tool>& tools) {
   std::string out =

@@ -15,8 +15,6 @@
 namespace fathom::kernels {
 namespace {
 
-constexpr int64_t kTileChunk = kTile * kChunk;  // values in a tile of w
-
 // Packed x: blocks of up to 16 rows, each [k / 2][rows of the block][2], k padded to whole chunks.
 size_t packed_pairs_bytes(int64_t m, int64_t k) { return static_cast<size_t>(m * round_up(k, kPackK)) * 2; }
 
@@ -125,18 +123,24 @@ class AmxLinear {
   // another row depends on them.
   void convert(int64_t n) const {
     const int64_t k = in_place(n) * kChunk;
+    const auto of_row = a_.w.cols * static_cast<int64_t>(sizeof(typename Stored::Value));
+    const char* ahead = bytes_of(n + kGroup < a_.n_end ? n + kGroup : n);
     for (int64_t f = 0; f < features_of(n); ++f) {
-      chunks_of_row<Stored>(row_of<Stored>(a_.w, n + f), k, a_.w.cols - k, converted_ + f * converted_stride() + k);
+      chunks_of_row<Stored>(row_of<Stored>(a_.w, n + f), k, a_.w.cols - k, converted_ + f * converted_stride() + k,
+                            ahead + f * of_row / 2);
     }
   }
 
-  // Asks memory for a part of the group at n, beside chunk c of the one before it.
+  // Asks memory for a part of the group at n, beside chunk c of the one before it. The first half of E4M3 was asked for
+  // during that one's conversion.
   void fetch(int64_t n, int64_t c) const {
     if (n >= a_.n_end) return;
-    constexpr auto kBytes = static_cast<int64_t>(kGroup * kChunk * sizeof(typename Stored::Value));
-    const auto* at = reinterpret_cast<const char*>(row_of<Stored>(a_.w, n)) + c * kBytes;
+    constexpr auto kBytes = static_cast<int64_t>(kGroup * kChunk * sizeof(typename Stored::Value)) / (kScaled ? 2 : 1);
+    const char* at = bytes_of(n) + (kScaled ? chunks_ * kBytes : 0) + c * kBytes;
     for (int64_t i = 0; i < kBytes; i += 64) _mm_prefetch(at + i, _MM_HINT_T1);
   }
+
+  const char* bytes_of(int64_t n) const { return reinterpret_cast<const char*>(row_of<Stored>(a_.w, n)); }
 
   // Products of F tiles of features and M blocks of rows.
   template <int F, int M>

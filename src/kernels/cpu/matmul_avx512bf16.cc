@@ -24,12 +24,14 @@ inline Vec dot_pairs(Vec sum, const uint16_t* x, __m512i w) {
   return {_mm512_dpbf16_ps(sum.v, std::bit_cast<__m512bh>(_mm512_loadu_si512(x)), std::bit_cast<__m512bh>(w))};
 }
 
-// kScaled: sums of 128 columns are multiplied by the scale of their block.
+// kScaled: sums of 128 columns are multiplied by the scale of their block. With few rows of x E4M3 is decoded into
+// registers and never stored.
 template <typename Stored>
 struct Bf16Tile {
   static constexpr bool kScaled = Stored::kType == DType::kF8E4M3;
   static constexpr int kRows = kScaled ? 3 : 6;
   static constexpr int kFeatures = 4;
+  static constexpr int64_t kDirectRows = 2;
 
   const LinearArgs& a;
   int64_t stride = round_up(a.w.cols, kPackK);
@@ -37,11 +39,10 @@ struct Bf16Tile {
   uint16_t* converted =
       in_place ? nullptr : static_cast<uint16_t*>(kernel_scratch(static_cast<size_t>(kFeatures * stride) * 2));
 
-  const char* next = nullptr;  // weights of the features after these
+  bool is_direct = kScaled && a.m <= kDirectRows;  // decoded into registers
 
-  void begin_features(int64_t feature, int64_t count) {
-    next = reinterpret_cast<const char*>(row_of<Stored>(a.w, feature + count));
-    if (in_place) return;
+  void begin_features(int64_t feature, int64_t count) const {
+    if (in_place || is_direct) return;
     for (int64_t f = 0; f < count; ++f) {
       chunks_of_row<Stored>(row_of<Stored>(a.w, feature + f), 0, a.w.cols, converted + f * stride);
     }
@@ -62,7 +63,16 @@ struct Bf16Tile {
         for (int r = 0; r < R; ++r) {
           for (int f = 0; f < F; ++f) of_block[r][f] = zero();
         }
-        add_products<R, F>(x, w, begin, begin + kScaleBlock < stride ? begin + kScaleBlock : stride, of_block);
+        const int64_t end = begin + kScaleBlock < stride ? begin + kScaleBlock : stride;
+        if constexpr (R <= kDirectRows) {
+          if (is_direct) {
+            add_decoded<R, F>(x, feature, begin, end, of_block);
+          } else {
+            add_products<R, F>(x, w, begin, end, of_block);
+          }
+        } else {
+          add_products<R, F>(x, w, begin, end, of_block);
+        }
         for (int f = 0; f < F; ++f) {
           const Vec scale = broadcast(a.w.scale(feature + f, block));
           for (int r = 0; r < R; ++r) sums[r][f] = fma(of_block[r][f], scale, sums[r][f]);
@@ -80,17 +90,30 @@ struct Bf16Tile {
     }
   }
 
-  // With few rows of x memory sets the pace: while converted weights are multiplied, it is asked for the next.
-  void fetch(int64_t k) const {
-    constexpr auto kBytes = static_cast<int64_t>(kFeatures * kChunk * sizeof(typename Stored::Value));
-    const char* at = next + k / kChunk * kBytes;
-    for (int64_t i = 0; i < kBytes; i += 64) _mm_prefetch(at + i, _MM_HINT_T1);
+  // The same products in the same order, from E4M3.
+  template <int R, int F>
+  void add_decoded(const uint16_t* x, int64_t feature, int64_t begin, int64_t end, Vec (&sums)[R][F]) const {
+    for (int64_t k = begin; k < end; k += 2 * kChunk) {
+      const int64_t left = a.w.cols - k;
+      const __mmask64 valid = left >= 2 * kChunk ? ~__mmask64{0} : (__mmask64{1} << left) - 1;
+#pragma GCC unroll 4
+      for (int f = 0; f < F; ++f) {
+        const auto* w = reinterpret_cast<const char*>(row_of<Stored>(a.w, feature + f) + k);
+        _mm_prefetch(w + F * a.w.cols, _MM_HINT_T0);
+        __m512i low;
+        __m512i high;
+        f8_to_bf16(_mm512_maskz_loadu_epi8(valid, w), low, high);
+        for (int r = 0; r < R; ++r) sums[r][f] = dot_pairs(sums[r][f], x + r * stride + k, low);
+        if (k + kChunk < end) {
+          for (int r = 0; r < R; ++r) sums[r][f] = dot_pairs(sums[r][f], x + r * stride + k + kChunk, high);
+        }
+      }
+    }
   }
 
   template <int R, int F>
   void add_products(const uint16_t* x, const uint16_t* w, int64_t begin, int64_t end, Vec (&sums)[R][F]) const {
     for (int64_t k = begin; k < end; k += kChunk) {
-      if constexpr (R == 1 && F == kFeatures) fetch(k);
       __m512i weights[F];
 #pragma GCC unroll 4
       for (int f = 0; f < F; ++f) weights[f] = _mm512_loadu_si512(w + f * stride + k);
