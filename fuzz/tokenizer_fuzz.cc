@@ -7,15 +7,16 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "tokenizer/stream_decoder.h"
 #include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/stream_decoder.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/utf8.h"
 
 namespace {
 
 // What is left of the input behind a zero byte is text; a fixed one without.
-constexpr std::string_view kText = "Hello  world\n\t 123456 <\xEF\xBD\x9CUser\xEF\xBD\x9C> na\xC3\xAFve \xE4\xBD\xA0\xE5\xA5\xBD \xFF";
+constexpr std::string_view kText =
+    "Hello  world\n\t 123456 <\xEF\xBD\x9CUser\xEF\xBD\x9C> na\xC3\xAFve \xE4\xBD\xA0\xE5\xA5\xBD \xFF";
 
 void use(const std::shared_ptr<const fathom::tokenizer::Tokenizer>& tokenizer, std::string_view text) {
   for (const bool parse_special : {false, true}) {

@@ -23,6 +23,9 @@ constexpr size_t kBlockBytes = size_t{4} << 20;
 // A table of this many encoded values stands for the distribution; drawing is then a look-up per value.
 constexpr size_t kTableSize = 4096;
 
+// Uniform values reach the largest of E4M3, 448, as the published scales make the largest of each block.
+const double kF8Deviation = 448 / std::sqrt(3.0);
+
 struct Planned {
   std::string name;
   DType dtype;
@@ -45,11 +48,11 @@ class Planner : public model::ParameterVisitor {
       planned.push_back({name, plain(), {rows, cols}, deviation});
       return;
     }
-    planned.push_back({name, DType::kF8E4M3, {rows, cols}, 1.0});
+    planned.push_back({name, DType::kF8E4M3, {rows, cols}, kF8Deviation});
     planned.push_back({name.substr(0, name.rfind("weight")) + "weight_scale_inv",
                        DType::kF32,
                        {ceil_div(rows, kScaleBlock), ceil_div(cols, kScaleBlock)},
-                       -deviation});
+                       -deviation / kF8Deviation});
   }
 
   void vector(const std::string& name, Tensor&, int64_t n) override {

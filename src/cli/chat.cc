@@ -60,7 +60,8 @@ std::string default_history() {
   const char* state = std::getenv("XDG_STATE_HOME");
   const char* home = std::getenv("HOME");
   if (state == nullptr && home == nullptr) return {};
-  const std::string folder = state != nullptr ? std::string(state) + "/fathom" : std::string(home) + "/.local/state/fathom";
+  const std::string folder =
+      state != nullptr ? std::string(state) + "/fathom" : std::string(home) + "/.local/state/fathom";
   std::error_code ignored;  // without a folder the history is of this run alone
   std::filesystem::create_directories(folder, ignored);
   return folder + "/chat_history";

@@ -36,7 +36,8 @@ class Renderer {
     const auto segments = tokenizer::render_chat(encoding(json), messages, options(json));
     const std::string text = tokenizer::text_of(segments);
     // The reference encodes the rendered text as one string, in which everything that spells a control is one.
-    const auto ids = flags_.is_as_served ? tokenizer_->encode(segments) : tokenizer_->encode(text, {.parse_special = true});
+    const auto ids =
+        flags_.is_as_served ? tokenizer_->encode(segments) : tokenizer_->encode(text, {.parse_special = true});
     return json::Object{{"text", text}, {"ids", json::Array(ids.begin(), ids.end())}};
   }
 
@@ -102,7 +103,9 @@ void run(const RenderFlags& flags) {
 void add_render(CLI::App& app) {
   auto flags = std::make_shared<RenderFlags>();
   CLI::App* command = app.add_subcommand("render", "show the prompt that chat messages become");
-  command->add_option("-m,--model", flags->model, "checkpoint folder with tokenizer.json")->required()->type_name("DIR");
+  command->add_option("-m,--model", flags->model, "checkpoint folder with tokenizer.json")
+      ->required()
+      ->type_name("DIR");
   command->add_option("file", flags->file, "messages as JSON, - for standard input")->type_name("FILE");
   flags->chat.add_to(*command);
   command->add_flag("--jsonl", flags->is_jsonl,

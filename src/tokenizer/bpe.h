@@ -51,8 +51,8 @@ class Bpe {
   // `entries`: ids of the tokens that a piece may become as a whole, by their bytes in `tokens`; every id of `merges`
   // and `bytes` is below tokens.size(). `ignore_merges`: a piece that is an entry is that token, whatever the merges
   // say; otherwise only if the merges rebuild it.
-  Bpe(const TokenBytes& tokens, std::span<const TokenId> entries, std::span<const Merge> merges, const ByteTokens& bytes,
-      bool ignore_merges);
+  Bpe(const TokenBytes& tokens, std::span<const TokenId> entries, std::span<const Merge> merges,
+      const ByteTokens& bytes, bool ignore_merges);
 
   // Appends the tokens of `piece` to `out`: O(n log n). Safe from any thread.
   void encode(std::string_view piece, std::vector<TokenId>& out, Scratch& scratch) const;
@@ -85,9 +85,9 @@ class Bpe {
   ByteTokens bytes_;
   bool ignore_merges_;
   size_t longest_entry_ = 0;
-  std::vector<TokenId> entry_slots_;  // open addressing by the hash of the bytes; -1: free
-  std::vector<uint32_t> entry_tags_;  // the hash's other bits, to compare bytes only when it is worth it
-  std::vector<Slot> merge_slots_;     // open addressing by pair
+  std::vector<TokenId> entry_slots_;       // open addressing by the hash of the bytes; -1: free
+  std::vector<uint32_t> entry_tags_;       // the hash's other bits, to compare bytes only when it is worth it
+  std::vector<Slot> merge_slots_;          // open addressing by pair
   std::vector<uint32_t> byte_pair_ranks_;  // [256, 256] ranks of two bytes, the pairs that every piece starts with
   // Whether the merges rebuild an entry: 0 not asked yet, 1 yes, 2 no. Filled by whoever asks first.
   std::unique_ptr<std::atomic<uint8_t>[]> rebuilds_;

@@ -54,9 +54,7 @@ class Renderer {
   // A turn carries the opening of its answer, unless it is the last and no answer is asked for.
   bool is_answered(size_t i) const { return i + 1 < messages_.size() || options_.add_generation_prompt; }
 
-  std::string_view think_token(int64_t at) const {
-    return options_.thinking && at >= last_user_ ? kThink : kThinkEnd;
-  }
+  std::string_view think_token(int64_t at) const { return options_.thinking && at >= last_user_ ? kThink : kThinkEnd; }
 
   void assistant(const Message& message, int64_t at) {
     if (options_.thinking && at > last_user_) {

@@ -1,4 +1,5 @@
-// Any other pattern, by PCRE2. Backtracking has no bound of its own, so each attempt has a limit and each piece a budget.
+// Any other pattern, by PCRE2. Backtracking has no bound of its own, so each attempt has a limit and each piece a
+// budget.
 
 #include <fmt/format.h>
 
@@ -41,8 +42,8 @@ class RegexStage : public PreTokenizer {
     int error = 0;
     PCRE2_SIZE offset = 0;
     const auto* pattern = reinterpret_cast<PCRE2_SPTR>(stage.pattern.data());
-    code_.reset(pcre2_compile(pattern, stage.pattern.size(), PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED, &error, &offset,
-                              nullptr));
+    code_.reset(
+        pcre2_compile(pattern, stage.pattern.size(), PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED, &error, &offset, nullptr));
     if (!code_) {
       fail(ErrorCode::kInvalidData, where, "found a pattern that does not compile at offset {}: {}", offset,
            pcre2_message(error));

@@ -10,8 +10,7 @@ std::string text_of(std::span<const Segment> segments) {
 
 std::vector<Segment> fim_prompt(std::string_view prefix, std::string_view suffix) {
   if (suffix.empty()) return {control(kBos), plain(prefix)};
-  return {control(kBos),     control(kFimBegin), plain(prefix),   control(kFimHole),
-          plain(suffix), control(kFimEnd)};
+  return {control(kBos), control(kFimBegin), plain(prefix), control(kFimHole), plain(suffix), control(kFimEnd)};
 }
 
 }  // namespace fathom::tokenizer

@@ -76,8 +76,8 @@ class Parser {
 
   // \p{X} or \s behind a backslash; 0 when it is neither.
   uint8_t parse_class() {
-    static const std::pair<std::string_view, CharClass> kNames[] = {{"s", kSpace},       {"p{L}", kLetter},
-                                                                    {"p{M}", kMark},     {"p{N}", kNumber},
+    static const std::pair<std::string_view, CharClass> kNames[] = {{"s", kSpace},          {"p{L}", kLetter},
+                                                                    {"p{M}", kMark},        {"p{N}", kNumber},
                                                                     {"p{P}", kPunctuation}, {"p{S}", kSymbol}};
     for (const auto& [name, kind] : kNames) {
       if (text_.substr(at_, name.size()) != name) continue;
