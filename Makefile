@@ -43,9 +43,10 @@ check: install
 	scripts/check_layers.py
 	scripts/check_sizes.py
 
+# Matrix products beside oneDNN; docs/performance.md says how to measure whole models.
 bench: build
-	cmake --build --preset release -j $(JOBS)
-	build/release/fathom bench kernels
+	cmake --build --preset release -j $(JOBS) --target fathom_kernels_bench
+	OMP_NUM_THREADS=1 DNNL_MAX_CPU_ISA=AVX512_CORE_BF16 build/release/fathom_kernels_bench
 
 clean:
 	rm -rf build
