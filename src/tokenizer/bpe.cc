@@ -64,13 +64,12 @@ Bpe::Bpe(const TokenBytes& tokens, std::span<const TokenId> entries, std::span<c
     entry_slots_[at] = id;
     entry_tags_[at] = static_cast<uint32_t>(hash >> 32);
   }
-  for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const Merge& m = merges[rank];
+  for (const Merge& m : merges) {
     const size_t mask = merge_slots_.size() - 1;
     const uint64_t pair = pair_of(m.left, m.right);
     size_t at = mixed(pair) & mask;
     while (merge_slots_[at].pair != kEmpty && merge_slots_[at].pair != pair) at = (at + 1) & mask;
-    merge_slots_[at] = {pair, static_cast<uint32_t>(rank), m.product};
+    merge_slots_[at] = {pair, m.rank, m.product};
   }
   for (size_t left = 0; left < 256; ++left) {
     for (size_t right = 0; right < 256; ++right) {

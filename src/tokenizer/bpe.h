@@ -15,11 +15,12 @@
 
 namespace fathom::tokenizer {
 
-// Two neighbouring tokens that become one. A merge's rank is its place in the list.
+// Two neighbouring tokens that become one. Merges of the same rank are equal: the leftmost goes first.
 struct Merge {
   TokenId left;
   TokenId right;
   TokenId product;
+  uint32_t rank;
 };
 
 // The bytes of each token, those that no text leads to included.

@@ -28,7 +28,7 @@ struct TokenizerParts {
   TokenBytes tokens;             // by id, added tokens included; empty where an id has no token
   std::vector<bool> is_special;  // by id
   std::vector<TokenId> entries;  // ids that a whole piece may become
-  std::vector<Merge> merges;     // in the order of their rank
+  std::vector<Merge> merges;     // the last of a pair counts
   Bpe::ByteTokens byte_tokens{};
   bool ignore_merges = false;
   std::vector<AddedToken> added_tokens;
@@ -46,6 +46,7 @@ class Tokenizer {
   static std::shared_ptr<const Tokenizer> load(const std::string& folder);
   // The same from texts in memory; `config` may be empty.
   static std::shared_ptr<const Tokenizer> from_json(std::string_view tokenizer_json, std::string_view config = {});
+  static std::shared_ptr<const Tokenizer> from_tiktoken(std::string_view text, std::string_view config = {});
 
   explicit Tokenizer(TokenizerParts parts);
   Tokenizer(const Tokenizer&) = delete;
