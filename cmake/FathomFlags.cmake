@@ -7,10 +7,10 @@ target_compile_options(fathom_flags INTERFACE
 target_include_directories(fathom_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # GCC 12 reports these inside its own standard library at -O2 and above.
+  # GCC 12 reports these inside its own standard library and intrinsics at -O2 and above.
   target_compile_options(fathom_flags INTERFACE
     -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-maybe-uninitialized
-    -Wno-dangling-pointer)
+    -Wno-uninitialized -Wno-dangling-pointer)
 endif()
 
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")

@@ -1,12 +1,13 @@
 // Products by AMX tiles. A tile of w (16 features x 32 columns) is read as published, straight from the rows of the
 // checkpoint when they are BF16; x is packed in pairs of columns, as the instruction wants its second operand. The
-// products of a tile come out feature by feature and are turned on their way to y. One token or many: the same
-// instructions in the same order.
+// products of a tile come out feature by feature and are turned on their way to y. One token or many: the same sums in
+// the same order.
 
 #include <bit>
 #include <cstring>
 
 #include "kernels/cpu/amx-inl.h"
+#include "kernels/cpu/matmul_amx_few-inl.h"
 #include "kernels/cpu/matmul_bf16-inl.h"
 #include "kernels/cpu/matmul_fma-inl.h"
 #include "kernels/cpu/scratch.h"
@@ -250,8 +251,15 @@ class AmxLinear {
   int widths_[2] = {0, 0};
 };
 
-void linear_amx(const LinearArgs& a) noexcept {
+// Not inlined: arithmetic must not move out of the reach of FlushedSubnormals.
+[[gnu::noinline]] void linear_tiles(const LinearArgs& a) noexcept {
   with_format(a.w.dtype, [&](auto stored) { AmxLinear<decltype(stored)>(a).run(); });
+}
+
+void linear_amx(const LinearArgs& a) noexcept {
+  const FlushedSubnormals flushed;
+  const bool is_few = a.w.dtype == DType::kF8E4M3 && a.m >= 1 && a.m <= kFewRows;
+  is_few ? linear_few(a) : linear_tiles(a);
 }
 
 }  // namespace

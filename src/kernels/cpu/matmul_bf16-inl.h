@@ -35,31 +35,34 @@ inline const F8Table& f8_table() {
   return table;
 }
 
-// 64 values; the first 32 go to `low`.
-inline void f8_to_bf16(__m512i bytes, __m512i& low, __m512i& high) {
-  // Unpacking works within quarters: 8 bytes of the lower and 8 of the upper half meet in each.
-  const __m512i spread = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), bytes);
+// 64 values; of each quarter's 16 the first 8 go to `low`.
+inline void f8_quarters_to_bf16(__m512i bytes, __m512i& low, __m512i& high) {
   // Zeros, subnormals and NaN, whose magnitude doubled is below 16 or 254: rare enough to be looked up.
-  const __m512i doubled = _mm512_add_epi8(spread, spread);
+  const __m512i doubled = _mm512_add_epi8(bytes, bytes);
   const __m512i from_normal = _mm512_sub_epi8(doubled, _mm512_set1_epi8(16));
   __m512i lower_bytes;
   __m512i upper_bytes;
   if (__builtin_expect(_mm512_cmpgt_epu8_mask(from_normal, _mm512_set1_epi8(static_cast<char>(237))) == 0, 1)) {
     // seeeemmm: the bias grows by 120, so that the byte above the lowest bit of e is 0x3C more.
-    lower_bytes = _mm512_gf2p8affine_epi64_epi8(spread, _mm512_set1_epi64(0x01020408), 0);
-    upper_bytes = _mm512_add_epi8(_mm512_gf2p8affine_epi64_epi8(spread, _mm512_set1_epi64(0x1020400000000080), 0),
+    lower_bytes = _mm512_gf2p8affine_epi64_epi8(bytes, _mm512_set1_epi64(0x01020408), 0);
+    upper_bytes = _mm512_add_epi8(_mm512_gf2p8affine_epi64_epi8(bytes, _mm512_set1_epi64(0x1020400000000080), 0),
                                   _mm512_set1_epi8(0x3C));
   } else {
     const F8Table& table = f8_table();
     const auto look_up = [&](const uint8_t* half) {
-      return _mm512_permutex2var_epi8(_mm512_load_si512(half), spread, _mm512_load_si512(half + 64));
+      return _mm512_permutex2var_epi8(_mm512_load_si512(half), bytes, _mm512_load_si512(half + 64));
     };
     lower_bytes = look_up(table.low);
-    // | (spread & 0x80)
-    upper_bytes = _mm512_ternarylogic_epi64(look_up(table.high), spread, _mm512_set1_epi8(-128), 0xF8);
+    // | (bytes & 0x80)
+    upper_bytes = _mm512_ternarylogic_epi64(look_up(table.high), bytes, _mm512_set1_epi8(-128), 0xF8);
   }
   low = _mm512_unpacklo_epi8(lower_bytes, upper_bytes);
   high = _mm512_unpackhi_epi8(lower_bytes, upper_bytes);
+}
+
+// 64 values; the first 32 go to `low`.
+inline void f8_to_bf16(__m512i bytes, __m512i& low, __m512i& high) {
+  f8_quarters_to_bf16(_mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), bytes), low, high);
 }
 
 // Writes columns [begin, begin + count) of a row as BF16, padded with zeros to whole chunks. While E4M3 is converted,
