@@ -19,5 +19,6 @@ void add_bench(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_inspect_diff(CLI::App& inspect);
 void add_inspect_forward(CLI::App& inspect);
+void add_inspect_train(CLI::App& inspect);
 
 }  // namespace fathom::cli

@@ -2,6 +2,7 @@
 
 #include "model/feed_forward.h"
 
+#include "ops/balance_loss.h"
 #include "ops/linear.h"
 
 namespace fathom::model {
@@ -45,9 +46,10 @@ void Moe::visit(const std::string& prefix, ParameterVisitor& visitor) {
   if (shared_experts) shared_experts->visit(prefix + "shared_experts.", visitor);
 }
 
-Tensor Moe::forward(const ops::Context& ctx, const Tensor& x_TD, int64_t layer) const {
+Tensor Moe::forward(const ops::Context& ctx, const Tensor& x_TD, const ops::TokenBatch& batch, int64_t layer) const {
   const Tensor logits_TE = linear_f32(ctx, x_TD, gate);
   const ops::Routing routing = moe_route(ctx, logits_TE, e_score_correction_bias, route);
+  sequence_balance_loss(ctx, logits_TE, routing, route, batch);
   observe(ctx, "topk_ids", layer, routing.ids_TK);
   observe(ctx, "topk_weights", layer, routing.weights_TK);
 

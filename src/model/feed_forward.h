@@ -9,6 +9,7 @@
 #include "model/parameters.h"
 #include "ops/moe_route.h"
 #include "ops/swiglu.h"
+#include "ops/token_batch.h"
 
 namespace fathom::model {
 
@@ -29,8 +30,8 @@ class Moe {
  public:
   explicit Moe(const ModelConfig& config);
   void visit(const std::string& prefix, ParameterVisitor& visitor);
-  // `layer` names the routing for the probe.
-  Tensor forward(const ops::Context& ctx, const Tensor& x_TD, int64_t layer) const;
+  // `layer` names the routing for the probe; `batch` says which tokens are balanced together.
+  Tensor forward(const ops::Context& ctx, const Tensor& x_TD, const ops::TokenBatch& batch, int64_t layer) const;
 
  private:
   int64_t hidden_size;

@@ -35,7 +35,7 @@ Tensor Block::forward(const ops::Context& ctx, const Tensor& x_TD, const ops::To
       self_attn.forward(ctx, rms_norm(ctx, x_TD, input_layernorm, rms_norm_eps), batch, cache, layer);
   const Tensor residual_TD = add(ctx, x_TD, attended_TD);
   const Tensor normed_TD = rms_norm(ctx, residual_TD, post_attention_layernorm, rms_norm_eps);
-  const Tensor fed_TD = std::holds_alternative<Moe>(mlp) ? std::get<Moe>(mlp).forward(ctx, normed_TD, layer)
+  const Tensor fed_TD = std::holds_alternative<Moe>(mlp) ? std::get<Moe>(mlp).forward(ctx, normed_TD, batch, layer)
                                                          : std::get<Mlp>(mlp).forward(ctx, normed_TD);
   return add(ctx, residual_TD, fed_TD);
 }
@@ -69,6 +69,12 @@ Tensor MtpModule::embed(const ops::Context& ctx, std::span<const int32_t> tokens
 
 Tensor MtpModule::logits(const ops::Context& ctx, const Tensor& hidden_TD) const {
   return linear(ctx, rms_norm(ctx, hidden_TD, shared_head_norm, rms_norm_eps), shared_head_head);
+}
+
+ops::CrossEntropyLoss MtpModule::loss(const ops::Context& ctx, const Tensor& hidden_TD,
+                                      std::span<const int32_t> targets_T, const ops::CrossEntropyParams& params) const {
+  return cross_entropy(ctx, rms_norm(ctx, hidden_TD, shared_head_norm, rms_norm_eps), shared_head_head, targets_T,
+                       params);
 }
 
 Transformer::Transformer(const ModelConfig& config) : config_(config) {
@@ -105,6 +111,12 @@ Tensor Transformer::forward(const ops::Context& ctx, const ops::TokenBatch& batc
 
 Tensor Transformer::logits(const ops::Context& ctx, const Tensor& hidden_TD) const {
   return linear(ctx, hidden_TD, lm_head);
+}
+
+ops::CrossEntropyLoss Transformer::loss(const ops::Context& ctx, const Tensor& hidden_TD,
+                                        std::span<const int32_t> targets_T,
+                                        const ops::CrossEntropyParams& params) const {
+  return cross_entropy(ctx, hidden_TD, lm_head, targets_T, params);
 }
 
 ops::CacheShape Transformer::cache_shape() const {

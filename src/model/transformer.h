@@ -10,6 +10,7 @@
 
 #include "model/attention.h"
 #include "model/feed_forward.h"
+#include "ops/cross_entropy.h"
 
 namespace fathom::model {
 
@@ -45,6 +46,9 @@ class MtpModule {
   Tensor embed(const ops::Context& ctx, std::span<const int32_t> tokens) const;
   // Logits [T, V] of the module's hidden states.
   Tensor logits(const ops::Context& ctx, const Tensor& hidden_TD) const;
+  // Cross-entropy of the tokens that the hidden states predict.
+  ops::CrossEntropyLoss loss(const ops::Context& ctx, const Tensor& hidden_TD, std::span<const int32_t> targets_T,
+                             const ops::CrossEntropyParams& params) const;
 
  private:
   int64_t hidden_size, vocab_size;
@@ -68,6 +72,9 @@ class Transformer {
   Tensor forward(const ops::Context& ctx, const ops::TokenBatch& batch, ops::LatentCache& cache) const;
   // Logits [T, V] of hidden states after the final norm.
   Tensor logits(const ops::Context& ctx, const Tensor& hidden_TD) const;
+  // Cross-entropy of the tokens behind them.
+  ops::CrossEntropyLoss loss(const ops::Context& ctx, const Tensor& hidden_TD, std::span<const int32_t> targets_T,
+                             const ops::CrossEntropyParams& params) const;
 
   const std::vector<MtpModule>& mtp() const { return mtp_; }
   // What the cache must hold.

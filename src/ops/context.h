@@ -7,6 +7,7 @@
 
 #include "base/thread_team.h"
 #include "kernels/kernels.h"
+#include "ops/tape.h"
 #include "tensor/tensor.h"
 
 namespace fathom::ops {
@@ -27,6 +28,12 @@ class Probe {
   virtual void record(const std::string& name, const Tensor& value) = 0;
 };
 
+// The sequence-wise balance loss of all layers of a step.
+struct BalanceLoss {
+  double alpha = 0;  // its weight in the loss
+  double loss = 0;   // the sum so far, without alpha
+};
+
 struct Context {
   ThreadTeam& team;
   CachingAllocator& allocator;
@@ -34,6 +41,8 @@ struct Context {
   Compute compute = Compute::kF32;
   MlaForm mla_form = MlaForm::kAbsorbed;
   Probe* probe = nullptr;
+  Tape* tape = nullptr;  // records how gradients go back; null: inference
+  BalanceLoss* balance = nullptr;
 
   const kernels::MatmulKernels& matmul() const { return kernels.matmul[static_cast<int>(compute)]; }
   const kernels::RowwiseKernels& rowwise() const { return kernels.rowwise; }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ops/gemm.h"
+
 namespace fathom::ops {
 namespace {
 
@@ -45,11 +47,26 @@ std::shared_ptr<std::byte> pack(const Context& ctx, const kernels::MatmulKernels
   return packed;
 }
 
-Tensor linear_with(const Context& ctx, const kernels::MatmulKernels& matmul, const Tensor& x, const Weight& w) {
+// Dgrad and Wgrad of y = x w^T.
+void record_linear(const Context& ctx, Compute compute, const Tensor& x, const Weight& w, const Tensor& y) {
+  if (ctx.tape == nullptr || !(ctx.tape->tracks(x) || ctx.tape->tracks(w))) return;
+  ctx.tape->record(y, [x, w, compute](const Context& outer, Tape& tape, const Tensor& dy) {
+    Context inner = outer;
+    inner.compute = compute;
+    if (tape.tracks(x)) {
+      gemm_dgrad(inner, rows_of(dy), w, tape.gradient(inner, x).f32(), x.dim(1), true, Workers::kTeam);
+    }
+    if (tape.tracks(w)) gemm_wgrad(inner, rows_of(dy), rows_of(x), tape.gradient(w).f32(), Workers::kTeam);
+  });
+}
+
+Tensor linear_with(const Context& ctx, Compute compute, const Tensor& x, const Weight& w) {
+  const auto& matmul = ctx.kernels.matmul[static_cast<int>(compute)];
   FATHOM_CHECK_MSG(x.dim(1) == w.cols(), "linear of {} by [{}, {}]", shape_text(x.shape()), w.rows(), w.cols());
   const auto packed = pack(ctx, matmul, x);
   Tensor y = ctx.empty({x.dim(0), w.rows()});
   run_linear(ctx, matmul, packed.get(), w, y);
+  record_linear(ctx, compute, x, w, y);
   return y;
 }
 
@@ -58,11 +75,11 @@ Tensor linear_with(const Context& ctx, const kernels::MatmulKernels& matmul, con
 std::shared_ptr<std::byte> pack_rows(const Context& ctx, const Tensor& x_TK) { return pack(ctx, ctx.matmul(), x_TK); }
 
 Tensor linear(const Context& ctx, const Tensor& x_TK, const Weight& w_NK) {
-  return linear_with(ctx, ctx.matmul(), x_TK, w_NK);
+  return linear_with(ctx, ctx.compute, x_TK, w_NK);
 }
 
 Tensor linear_f32(const Context& ctx, const Tensor& x_TK, const Weight& w_NK) {
-  return linear_with(ctx, ctx.kernels.matmul[static_cast<int>(Compute::kF32)], x_TK, w_NK);
+  return linear_with(ctx, Compute::kF32, x_TK, w_NK);
 }
 
 Tensor embedding(const Context& ctx, std::span<const int32_t> tokens_T, const Weight& w_VD) {
@@ -78,6 +95,16 @@ Tensor embedding(const Context& ctx, std::span<const int32_t> tokens_T, const We
                           w_VD.view.scale(token, c / kScaleBlock), std::min(kScaleBlock, width - c), to + c);
     }
   }
+  if (ctx.tape != nullptr && ctx.tape->tracks(w_VD)) {
+    const std::vector<int32_t> tokens(tokens_T.begin(), tokens_T.end());
+    ctx.tape->record(y, [tokens, w_VD](const Context& inner, Tape& tape, const Tensor& dy) {
+      const Tensor dw = tape.gradient(w_VD);
+      for (size_t t = 0; t < tokens.size(); ++t) {
+        float* to = dw.f32() + tokens[t] * w_VD.cols();
+        inner.rowwise().add_scaled(dy.row(static_cast<int64_t>(t)), 1.0F, w_VD.cols(), to);
+      }
+    });
+  }
   return y;
 }
 
@@ -85,6 +112,15 @@ Tensor gather_rows(const Context& ctx, const Tensor& x_TD, std::span<const int32
   Tensor y = ctx.empty({static_cast<int64_t>(rows.size()), x_TD.dim(1)});
   for (size_t i = 0; i < rows.size(); ++i) {
     std::memcpy(y.row(static_cast<int64_t>(i)), x_TD.row(rows[i]), static_cast<size_t>(x_TD.dim(1)) * sizeof(float));
+  }
+  if (ctx.tape != nullptr && ctx.tape->tracks(x_TD)) {
+    const std::vector<int32_t> chosen(rows.begin(), rows.end());
+    ctx.tape->record(y, [x_TD, chosen](const Context& inner, Tape& tape, const Tensor& dy) {
+      const Tensor dx = tape.gradient(inner, x_TD);
+      for (size_t i = 0; i < chosen.size(); ++i) {
+        inner.rowwise().add_scaled(dy.row(static_cast<int64_t>(i)), 1.0F, dx.dim(1), dx.row(chosen[i]));
+      }
+    });
   }
   return y;
 }
@@ -96,6 +132,19 @@ Tensor concat(const Context& ctx, const Tensor& a_TN, const Tensor& b_TM) {
   for (int64_t t = 0; t < y.dim(0); ++t) {
     std::memcpy(y.row(t), a_TN.row(t), static_cast<size_t>(n) * sizeof(float));
     std::memcpy(y.row(t) + n, b_TM.row(t), static_cast<size_t>(m) * sizeof(float));
+  }
+  if (ctx.tape != nullptr && (ctx.tape->tracks(a_TN) || ctx.tape->tracks(b_TM))) {
+    ctx.tape->record(y, [a_TN, b_TM](const Context& inner, Tape& tape, const Tensor& dy) {
+      const auto part = [&](const Tensor& x, int64_t first) {
+        if (!tape.tracks(x)) return;
+        const Tensor dx = tape.gradient(inner, x);
+        for (int64_t t = 0; t < dx.dim(0); ++t) {
+          inner.rowwise().add_scaled(dy.row(t) + first, 1.0F, dx.dim(1), dx.row(t));
+        }
+      };
+      part(a_TN, 0);
+      part(b_TM, a_TN.dim(1));
+    });
   }
   return y;
 }

@@ -6,6 +6,7 @@
 
 #include "ops/attend.h"
 #include "ops/linear.h"
+#include "ops/mla_attention_backward.h"
 
 namespace fathom::ops {
 namespace {
@@ -306,7 +307,15 @@ class MlaAttention {
 Tensor mla_attention(const Context& ctx, const MlaParams& params, const Tensor& q_TD, const Tensor& latent_TR,
                      const Tensor& kv_a_TC, const Tensor& index_topk, const TokenBatch& batch, LatentCache& cache,
                      int64_t layer) {
-  return MlaAttention(ctx, params, q_TD, batch, cache, layer).run(latent_TR, kv_a_TC, index_topk);
+  Tensor o_TD = MlaAttention(ctx, params, q_TD, batch, cache, layer).run(latent_TR, kv_a_TC, index_topk);
+  if (ctx.tape != nullptr && (ctx.tape->tracks(q_TD) || ctx.tape->tracks(latent_TR))) {
+    for (const Span& span : batch.spans) FATHOM_CHECK_MSG(span.past == 0, "gradient of a sequence's later part");
+    const MlaSaved saved = {params, q_TD, latent_TR, kv_a_TC, index_topk, o_TD, batch};
+    ctx.tape->record(o_TD, [saved](const Context& inner, Tape& tape, const Tensor& d_out) {
+      mla_attention_backward(inner, tape, saved, d_out);
+    });
+  }
+  return o_TD;
 }
 
 }  // namespace fathom::ops

@@ -9,22 +9,10 @@
 namespace fathom::ops {
 namespace {
 
-constexpr float kExcluded = -std::numeric_limits<float>::infinity();
+// The published code adds it to the sum that weights are divided by.
+constexpr double kSumFloor = 1e-20;
 
-// Affinity scores of one token.
-void score(const float* logits, bool sigmoid, std::vector<float>& scores) {
-  if (sigmoid) {
-    for (size_t e = 0; e < scores.size(); ++e) scores[e] = 1.0F / (1.0F + std::exp(-logits[e]));
-    return;
-  }
-  const float max = *std::max_element(logits, logits + scores.size());
-  double sum = 0;
-  for (size_t e = 0; e < scores.size(); ++e) {
-    scores[e] = std::exp(logits[e] - max);
-    sum += scores[e];
-  }
-  for (float& value : scores) value = static_cast<float>(value / sum);
-}
+constexpr float kExcluded = -std::numeric_limits<float>::infinity();
 
 // The `count` best indices of `values`, best first, the lower index first on a tie.
 void best(const std::vector<float>& values, int64_t count, std::vector<int32_t>& order) {
@@ -59,8 +47,8 @@ void limit_groups(const RouteParams& params, std::vector<float>& choice, std::ve
 
 void route_token(const float* logits, const Tensor& bias_E, const RouteParams& params, int64_t experts, int32_t* ids,
                  float* weights) {
-  std::vector<float> scores(static_cast<size_t>(experts));
-  score(logits, params.sigmoid, scores);
+  std::vector<float> scores;
+  moe_scores(logits, params.sigmoid, experts, scores);
   std::vector<float> choice = scores;
   if (bias_E.defined()) {
     for (size_t e = 0; e < choice.size(); ++e) choice[e] += bias_E.f32()[e];
@@ -71,14 +59,75 @@ void route_token(const float* logits, const Tensor& bias_E, const RouteParams& p
 
   double sum = 0;
   for (size_t k = 0; k < order.size(); ++k) sum += scores[static_cast<size_t>(order[k])];
-  const double factor = params.scale / (params.normalise ? sum + 1e-20 : 1.0);
+  const double factor = params.scale / (params.normalise ? sum + kSumFloor : 1.0);
   for (size_t k = 0; k < order.size(); ++k) {
     ids[k] = order[k];
     weights[k] = static_cast<float>(scores[static_cast<size_t>(order[k])] * factor);
   }
 }
 
+// Gradient of one token's logits from that of its weights: through score, normalisation and scale, not through the
+// selection. With S the sum of the chosen scores, w_k = scale s_k / S or scale s_k.
+void route_token_backward(const float* logits, const RouteParams& params, int64_t experts, const int32_t* ids,
+                          const float* dweights, float* dlogits) {
+  std::vector<float> scores;
+  moe_scores(logits, params.sigmoid, experts, scores);
+  const auto chosen = static_cast<size_t>(params.experts_per_token);
+  double sum = 0;
+  double mean = 0;  // of dweights, by score
+  for (size_t k = 0; k < chosen; ++k) {
+    const double s = scores[static_cast<size_t>(ids[k])];
+    sum += s;
+    mean += s * dweights[k];
+  }
+  mean /= sum + kSumFloor;
+  double softmax_mean = 0;  // sum of dscore s
+  std::vector<double> dscores(static_cast<size_t>(experts), 0.0);
+  for (size_t k = 0; k < chosen; ++k) {
+    const auto e = static_cast<size_t>(ids[k]);
+    dscores[e] =
+        params.normalise ? params.scale / (sum + kSumFloor) * (dweights[k] - mean) : params.scale * dweights[k];
+    softmax_mean += dscores[e] * scores[e];
+  }
+  for (size_t e = 0; e < scores.size(); ++e) {
+    const double s = scores[e];
+    dlogits[e] += static_cast<float>(params.sigmoid ? dscores[e] * s * (1 - s) : s * (dscores[e] - softmax_mean));
+  }
+}
+
+void record_route(const Context& ctx, const Tensor& logits, const RouteParams& params, const Routing& routing) {
+  const Tensor ids = routing.ids_TK;
+  ctx.tape->record(routing.weights_TK, [logits, params, ids](const Context& inner, Tape& tape, const Tensor& dweights) {
+    const Tensor dlogits = tape.gradient(inner, logits);
+    inner.team.run([&](int member) {
+      const Share share = share_of(logits.dim(0), 1, member, inner.team.size());
+      for (int64_t t = share.begin; t < share.end; ++t) {
+        route_token_backward(logits.row(t), params, logits.dim(1), ids.i32() + t * ids.dim(1), dweights.row(t),
+                             dlogits.row(t));
+      }
+    });
+  });
+}
+
 }  // namespace
+
+template <typename Real>
+void moe_scores(const float* logits, bool sigmoid, int64_t experts, std::vector<Real>& scores) {
+  scores.resize(static_cast<size_t>(experts));
+  if (sigmoid) {
+    for (size_t e = 0; e < scores.size(); ++e) scores[e] = Real{1} / (Real{1} + std::exp(-Real{logits[e]}));
+    return;
+  }
+  const float max = *std::max_element(logits, logits + experts);
+  double sum = 0;
+  for (size_t e = 0; e < scores.size(); ++e) {
+    scores[e] = std::exp(Real{logits[e]} - max);
+    sum += scores[e];
+  }
+  for (Real& value : scores) value = static_cast<Real>(value / sum);
+}
+template void moe_scores(const float*, bool, int64_t, std::vector<float>&);
+template void moe_scores(const float*, bool, int64_t, std::vector<double>&);
 
 Routing moe_route(const Context& ctx, const Tensor& logits_TE, const Tensor& bias_E, const RouteParams& params) {
   const int64_t tokens = logits_TE.dim(0);
@@ -92,12 +141,13 @@ Routing moe_route(const Context& ctx, const Tensor& logits_TE, const Tensor& bia
   // A token costs some microseconds; a handful is not worth a fork.
   if (tokens < 8) {
     for (int64_t t = 0; t < tokens; ++t) token(t);
-    return out;
+  } else {
+    ctx.team.run([&](int member) {
+      const Share share = share_of(tokens, 1, member, ctx.team.size());
+      for (int64_t t = share.begin; t < share.end; ++t) token(t);
+    });
   }
-  ctx.team.run([&](int member) {
-    const Share share = share_of(tokens, 1, member, ctx.team.size());
-    for (int64_t t = share.begin; t < share.end; ++t) token(t);
-  });
+  if (ctx.tape != nullptr && ctx.tape->tracks(logits_TE)) record_route(ctx, logits_TE, params, out);
   return out;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "ops/context.h"
 
 namespace fathom::ops {
@@ -24,5 +26,9 @@ struct Routing {
 // Selection uses score + bias, weights use the score alone; groups left out count as minus infinity; ties go to the
 // lower id. `bias_E` is e_score_correction_bias; undefined: no bias.
 Routing moe_route(const Context& ctx, const Tensor& logits_TE, const Tensor& bias_E, const RouteParams& params);
+
+// Affinity scores of one token: sigmoid of each logit, or softmax of all.
+template <typename Real>
+void moe_scores(const float* logits, bool sigmoid, int64_t experts, std::vector<Real>& scores);
 
 }  // namespace fathom::ops

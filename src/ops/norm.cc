@@ -1,9 +1,13 @@
 #include "ops/norm.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace fathom::ops {
 namespace {
+
+// Columns of a member's share: a line of memory.
+constexpr int64_t kColumnGrain = 16;
 
 // Calls row(t) for every row, on the team when there are enough.
 template <typename Row>
@@ -19,6 +23,39 @@ void for_rows(const Context& ctx, int64_t rows, int64_t width, const Row& row) {
   });
 }
 
+// With r = 1 / sqrt(mean(x^2) + eps): dx += r (w dy) - x r^3 / n sum(x w dy), dw += sum over rows of dy x r.
+void rms_norm_backward(const Context& ctx, Tape& tape, const Tensor& x, const Tensor& weight, double eps,
+                       const Tensor& dy) {
+  const int64_t width = weight.count();
+  const int64_t rows = x.dim(0);
+  const float* w = weight.f32();
+  const Tensor scales = ctx.empty({rows, 1});
+  const Tensor dx = tape.tracks(x) ? tape.gradient(ctx, x) : Tensor();
+  for_rows(ctx, rows, width, [&](int64_t t) {
+    const float* from = x.row(t);
+    const float* d = dy.row(t);
+    const double mean = static_cast<double>(ctx.rowwise().dot(from, from, width)) / static_cast<double>(width);
+    const auto r = static_cast<float>(1 / std::sqrt(mean + eps));
+    *scales.row(t) = r;
+    if (!dx.defined()) return;
+    float sum = 0;
+    for (int64_t i = 0; i < width; ++i) sum += from[i] * w[i] * d[i];
+    const float back = sum * r * r * r / static_cast<float>(width);
+    float* to = dx.row(t);
+    for (int64_t i = 0; i < width; ++i) to[i] += r * w[i] * d[i] - back * from[i];
+  });
+  if (!tape.tracks(weight)) return;
+  // By columns, so that the order of rows is the same however many threads there are.
+  const Tensor dw = tape.gradient(ctx, weight);
+  ctx.team.run([&](int member) {
+    const Share share = share_of(width, kColumnGrain, member, ctx.team.size());
+    for (int64_t t = 0; t < rows; ++t) {
+      const float r = *scales.row(t);
+      for (int64_t i = share.begin; i < share.end; ++i) dw.f32()[i] += dy.row(t)[i] * x.row(t)[i] * r;
+    }
+  });
+}
+
 }  // namespace
 
 Tensor rms_norm(const Context& ctx, const Tensor& x_TD, const Tensor& weight_D, double eps) {
@@ -28,6 +65,11 @@ Tensor rms_norm(const Context& ctx, const Tensor& x_TD, const Tensor& weight_D, 
   for_rows(ctx, x_TD.dim(0), width, [&](int64_t t) {
     ctx.rowwise().rms_norm(x_TD.row(t), weight_D.f32(), static_cast<float>(eps), width, y.row(t));
   });
+  if (ctx.tape != nullptr && (ctx.tape->tracks(x_TD) || ctx.tape->tracks(weight_D))) {
+    ctx.tape->record(y, [x_TD, weight_D, eps](const Context& inner, Tape& tape, const Tensor& dy) {
+      rms_norm_backward(inner, tape, x_TD, weight_D, eps, dy);
+    });
+  }
   return y;
 }
 
@@ -49,6 +91,16 @@ Tensor add(const Context& ctx, const Tensor& x_TD, const Tensor& y_TD) {
     std::copy_n(x_TD.row(t), width, sum.row(t));
     ctx.rowwise().add_scaled(y_TD.row(t), 1.0F, width, sum.row(t));
   });
+  if (ctx.tape != nullptr && (ctx.tape->tracks(x_TD) || ctx.tape->tracks(y_TD))) {
+    ctx.tape->record(sum, [x_TD, y_TD](const Context& inner, Tape& tape, const Tensor& d) {
+      for (const Tensor& term : {x_TD, y_TD}) {
+        if (!tape.tracks(term)) continue;
+        const Tensor to = tape.gradient(inner, term);
+        for_rows(inner, d.dim(0), d.dim(1),
+                 [&](int64_t t) { inner.rowwise().add_scaled(d.row(t), 1.0F, d.dim(1), to.row(t)); });
+      }
+    });
+  }
   return sum;
 }
 

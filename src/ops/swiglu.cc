@@ -5,6 +5,8 @@
 #include <numeric>
 #include <vector>
 
+#include "ops/swiglu_groups.h"
+
 namespace fathom::ops {
 namespace {
 
@@ -14,16 +16,10 @@ constexpr int64_t kFeatureGrain = 64;
 constexpr int64_t kLongFeatureGrain = 256;
 constexpr int64_t kFewRows = 16;
 
-// One network and the tokens that go through it.
-struct Group {
-  const SwigluWeights* weights;
-  std::vector<int32_t> rows;  // rows of x, one for each row of the group
-  int64_t first_output = 0;   // where its rows lie in the table of outputs
+struct Group : SwigluGroup {
   std::byte* packed_x = nullptr;
   std::byte* packed_h = nullptr;
 
-  int64_t m() const { return static_cast<int64_t>(rows.size()); }
-  int64_t intermediate() const { return weights->gate_proj.rows(); }
   int64_t grain() const { return m() <= kFewRows ? kLongFeatureGrain : kFeatureGrain; }
 };
 
@@ -47,7 +43,8 @@ std::vector<Item> cut(const std::vector<Group>& groups, int64_t (*features)(cons
 
 class GroupedSwiglu {
  public:
-  GroupedSwiglu(const Context& ctx, const Tensor& x, std::vector<Group> groups)
+  // `keeps`: gates and ups stay with their groups, for the backward pass.
+  GroupedSwiglu(const Context& ctx, const Tensor& x, std::vector<Group> groups, bool keeps)
       : ctx_(ctx), x_(x), groups_(std::move(groups)) {
     int64_t rows = 0;
     int64_t most = 0;
@@ -55,6 +52,10 @@ class GroupedSwiglu {
       group.first_output = rows;
       rows += group.m();
       most = std::max(most, group.m() * group.grain());
+      if (keeps) {
+        group.gate = ctx.empty({group.m(), group.intermediate()});
+        group.up = ctx.empty({group.m(), group.intermediate()});
+      }
     }
     outputs_ = ctx.empty({rows, x.dim(1)});
     gate_up_ = ctx.empty({ctx.team.size(), 2 * most});
@@ -67,13 +68,16 @@ class GroupedSwiglu {
     const auto hidden = cut(groups_, [](const Group& g) { return g.intermediate(); });
     ctx_.team.for_each(static_cast<int64_t>(hidden.size()),
                        [&](int64_t i, int member) { gate_up(hidden[static_cast<size_t>(i)], member); });
-    const auto down = cut(groups_, [](const Group& g) { return g.weights->down_proj.rows(); });
+    const auto down = cut(groups_, [](const Group& g) { return g.weights.down_proj.rows(); });
     ctx_.team.for_each(static_cast<int64_t>(down.size()),
                        [&](int64_t i, int) { down_proj(down[static_cast<size_t>(i)]); });
     return outputs_;
   }
 
   const std::vector<Group>& groups() const { return groups_; }
+
+  // For the tape.
+  std::vector<SwigluGroup> kept() const { return {groups_.begin(), groups_.end()}; }
 
  private:
   // A batch of one token is the same packed row for every expert.
@@ -123,9 +127,11 @@ class GroupedSwiglu {
   void gate_up(const Item& item, int member) {
     const Group& g = *item.group;
     const int64_t n = item.end - item.begin;
-    const int64_t stride = g.grain();
-    float* gate = gate_up_.row(member);
-    float* up = gate + g.m() * stride;
+    const int64_t h_stride = g.grain();
+    float* h = gate_up_.row(member);
+    const int64_t stride = g.gate.defined() ? g.intermediate() : h_stride;
+    float* gate = g.gate.defined() ? g.gate.f32() + item.begin : h;
+    float* up = g.up.defined() ? g.up.f32() + item.begin : h + g.m() * h_stride;
     const auto product = [&](const Weight& w, float* y) {
       ctx_.matmul().linear({.packed_x = g.packed_x,
                             .m = g.m(),
@@ -135,13 +141,13 @@ class GroupedSwiglu {
                             .y = y,
                             .y_stride = stride});
     };
-    product(g.weights->gate_proj, gate);
-    product(g.weights->up_proj, up);
+    product(g.weights.gate_proj, gate);
+    product(g.weights.up_proj, up);
     for (int64_t i = 0; i < g.m(); ++i) {
-      ctx_.rowwise().silu_mul(gate + i * stride, up + i * stride, n, gate + i * stride);
+      ctx_.rowwise().silu_mul(gate + i * stride, up + i * stride, n, h + i * h_stride);
     }
-    ctx_.matmul().pack({.x = gate,
-                        .x_stride = stride,
+    ctx_.matmul().pack({.x = h,
+                        .x_stride = h_stride,
                         .m = g.m(),
                         .k = g.intermediate(),
                         .k_begin = item.begin,
@@ -153,7 +159,7 @@ class GroupedSwiglu {
     const Group& g = *item.group;
     ctx_.matmul().linear({.packed_x = g.packed_h,
                           .m = g.m(),
-                          .w = g.weights->down_proj.view,
+                          .w = g.weights.down_proj.view,
                           .n_begin = item.begin,
                           .n_end = item.end,
                           .y = outputs_.row(g.first_output) + item.begin,
@@ -174,12 +180,27 @@ std::vector<int32_t> all_rows(int64_t count) {
   return rows;
 }
 
+bool is_tracked_by(const Context& ctx, const Tensor& x, const SwigluWeights& weights) {
+  return ctx.tape != nullptr && (ctx.tape->tracks(x) || ctx.tape->tracks(weights.gate_proj));
+}
+
+void record(const Context& ctx, const Tensor& x, std::vector<SwigluGroup> groups, SwigluSum sum, const Tensor& y) {
+  ctx.tape->record(
+      y, [x, groups = std::move(groups), sum = std::move(sum)](const Context& inner, Tape& tape, const Tensor& dy) {
+        swiglu_backward(inner, tape, x, groups, sum, dy);
+      });
+}
+
 }  // namespace
 
 Tensor swiglu(const Context& ctx, const Tensor& x_TD, const SwigluWeights& weights) {
-  std::vector<Group> groups(1);
-  groups[0] = {.weights = &weights, .rows = all_rows(x_TD.dim(0))};
-  return GroupedSwiglu(ctx, x_TD, std::move(groups)).run();
+  std::vector<Group> groups;
+  groups.push_back({{.weights = weights, .rows = all_rows(x_TD.dim(0))}});
+  const bool is_tracked = is_tracked_by(ctx, x_TD, weights);
+  GroupedSwiglu grouped(ctx, x_TD, std::move(groups), is_tracked);
+  const Tensor y = grouped.run();
+  if (is_tracked) record(ctx, x_TD, grouped.kept(), {.shared_first = 0}, y);
+  return y;
 }
 
 Tensor swiglu_experts(const Context& ctx, const Tensor& x_TD, const Routing& routing,
@@ -189,10 +210,10 @@ Tensor swiglu_experts(const Context& ctx, const Tensor& x_TD, const Routing& rou
 
   // Rows by expert, in token order.
   std::vector<std::vector<int32_t>> rows(experts.size());
-  std::vector<int64_t> place(static_cast<size_t>(tokens * chosen));  // of slot (t, k) among its expert's rows
+  std::vector<int64_t> slots(static_cast<size_t>(tokens * chosen));  // of (t, k) among its expert's rows
   for (int64_t slot = 0; slot < tokens * chosen; ++slot) {
     auto& of_expert = rows[static_cast<size_t>(routing.ids_TK.i32()[slot])];
-    place[static_cast<size_t>(slot)] = static_cast<int64_t>(of_expert.size());
+    slots[static_cast<size_t>(slot)] = static_cast<int64_t>(of_expert.size());
     of_expert.push_back(static_cast<int32_t>(slot / chosen));
   }
   std::vector<Group> groups;
@@ -200,33 +221,41 @@ Tensor swiglu_experts(const Context& ctx, const Tensor& x_TD, const Routing& rou
   for (size_t e = 0; e < experts.size(); ++e) {
     if (rows[e].empty()) continue;
     group_of[e] = groups.size();
-    groups.push_back({.weights = &experts[e], .rows = std::move(rows[e])});
+    groups.push_back({{.weights = experts[e], .rows = std::move(rows[e])}});
   }
-  if (shared != nullptr) groups.push_back({.weights = shared, .rows = all_rows(tokens)});
+  if (shared != nullptr) groups.push_back({{.weights = *shared, .rows = all_rows(tokens)}});
 
-  GroupedSwiglu grouped(ctx, x_TD, std::move(groups));
+  const bool is_tracked = !experts.empty() && is_tracked_by(ctx, x_TD, experts[0]);
+  GroupedSwiglu grouped(ctx, x_TD, std::move(groups), is_tracked);
   const Tensor outputs = grouped.run();
   const auto& done = grouped.groups();
+  for (int64_t slot = 0; slot < tokens * chosen; ++slot) {
+    slots[static_cast<size_t>(slot)] += done[group_of[static_cast<size_t>(routing.ids_TK.i32()[slot])]].first_output;
+  }
   Tensor y = ctx.empty({tokens, x_TD.dim(1)});
   const auto combine = [&](int64_t t) {
     std::fill_n(y.row(t), y.dim(1), 0.0F);
     for (int64_t k = 0; k < chosen; ++k) {
       const int64_t slot = t * chosen + k;
-      const Group& group = done[group_of[static_cast<size_t>(routing.ids_TK.i32()[slot])]];
-      ctx.rowwise().add_scaled(outputs.row(group.first_output + place[static_cast<size_t>(slot)]),
-                               routing.weights_TK.f32()[slot], y.dim(1), y.row(t));
+      ctx.rowwise().add_scaled(outputs.row(slots[static_cast<size_t>(slot)]), routing.weights_TK.f32()[slot], y.dim(1),
+                               y.row(t));
     }
     if (shared != nullptr)
       ctx.rowwise().add_scaled(outputs.row(done.back().first_output + t), 1.0F, y.dim(1), y.row(t));
   };
   if (tokens <= row_grain(y.dim(1))) {
     for (int64_t t = 0; t < tokens; ++t) combine(t);
-    return y;
+  } else {
+    ctx.team.run([&](int member) {
+      const Share share = share_of(tokens, 1, member, ctx.team.size());
+      for (int64_t t = share.begin; t < share.end; ++t) combine(t);
+    });
   }
-  ctx.team.run([&](int member) {
-    const Share share = share_of(tokens, 1, member, ctx.team.size());
-    for (int64_t t = share.begin; t < share.end; ++t) combine(t);
-  });
+  if (is_tracked) {
+    const int64_t shared_first = shared != nullptr ? done.back().first_output : -1;
+    record(ctx, x_TD, grouped.kept(),
+           {.slots = std::move(slots), .weights_TK = routing.weights_TK, .shared_first = shared_first}, y);
+  }
   return y;
 }
 

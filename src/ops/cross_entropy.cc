@@ -1,0 +1,80 @@
+#include "ops/cross_entropy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "ops/gemm.h"
+
+namespace fathom::ops {
+namespace {
+
+// Tokens whose logits exist at a time.
+constexpr int64_t kChunkTokens = 256;
+
+// Turns a row of logits into the gradient of factor (nll + z_weight z); adds to `loss`.
+void one_row(float* logits, int64_t vocabulary, int32_t target, const CrossEntropyParams& params,
+             CrossEntropyLoss& loss) {
+  if (target == kNoTarget) {
+    std::fill_n(logits, vocabulary, 0.0F);
+    return;
+  }
+  const int64_t best = std::max_element(logits, logits + vocabulary) - logits;
+  const float most = logits[best];
+  const float of_target = logits[target];
+  double sum = 0;
+  for (int64_t v = 0; v < vocabulary; ++v) {
+    logits[v] = std::exp(logits[v] - most);
+    sum += logits[v];
+  }
+  const double log_sum = std::log(sum) + most;
+  loss.nll += log_sum - of_target;
+  loss.z += log_sum * log_sum;
+  loss.tokens += 1;
+  loss.hits += best == target ? 1 : 0;
+  const auto scale = static_cast<float>(params.factor * (1 + 2 * params.z_weight * log_sum) / sum);
+  for (int64_t v = 0; v < vocabulary; ++v) logits[v] *= scale;
+  logits[target] -= static_cast<float>(params.factor);
+}
+
+}  // namespace
+
+CrossEntropyLoss cross_entropy(const Context& ctx, const Tensor& x_TD, const Weight& head_VD,
+                               std::span<const int32_t> targets_T, const CrossEntropyParams& params) {
+  const int64_t tokens = x_TD.dim(0);
+  const int64_t width = x_TD.dim(1);
+  const int64_t vocabulary = head_VD.rows();
+  FATHOM_CHECK(static_cast<int64_t>(targets_T.size()) == tokens);
+  const bool wants_x = ctx.tape != nullptr && ctx.tape->tracks(x_TD);
+  const bool wants_head = ctx.tape != nullptr && ctx.tape->tracks(head_VD);
+  const std::optional<Weight> turned =
+      wants_x ? std::optional(transposed_weight(ctx, head_VD, Workers::kTeam)) : std::nullopt;
+  const Tensor logits = ctx.empty({std::min(tokens, kChunkTokens), vocabulary});
+  std::vector<CrossEntropyLoss> losses(static_cast<size_t>(tokens));
+  for (int64_t begin = 0; begin < tokens; begin += kChunkTokens) {
+    const int64_t count = std::min(kChunkTokens, tokens - begin);
+    const Rows x = {x_TD.row(begin), count, width, width};
+    const Rows chunk = {logits.f32(), count, vocabulary, vocabulary};
+    gemm(ctx, x, head_VD, logits.f32(), vocabulary, false, Workers::kTeam);
+    ctx.team.for_each(count, [&](int64_t t, int) {
+      const auto token = static_cast<size_t>(begin + t);
+      FATHOM_CHECK(targets_T[token] >= kNoTarget && targets_T[token] < vocabulary);
+      one_row(logits.row(t), vocabulary, targets_T[token], params, losses[token]);
+    });
+    if (wants_x) {
+      gemm(ctx, chunk, *turned, ctx.tape->gradient(ctx, x_TD).row(begin), width, true, Workers::kTeam);
+    }
+    if (wants_head) gemm_wgrad(ctx, chunk, x, ctx.tape->gradient(head_VD).f32(), Workers::kTeam);
+  }
+  CrossEntropyLoss total;
+  for (const CrossEntropyLoss& loss : losses) {
+    total.nll += loss.nll;
+    total.z += loss.z;
+    total.tokens += loss.tokens;
+    total.hits += loss.hits;
+  }
+  return total;
+}
+
+}  // namespace fathom::ops

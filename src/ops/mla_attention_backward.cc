@@ -1,0 +1,231 @@
+// For one head, with S = scale Q K^T, P = softmax(S), O = P V:
+//   dV = P^T dO,  dP = dO V^T,  dS = P * (dP - rowsum(dO * O)),  dQ = scale dS K,  dK = scale dS^T Q.
+// Queries and keys are [part without | part with position]; the part with position of the key is the same for all
+// heads.
+
+#include "ops/mla_attention_backward.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "ops/gemm.h"
+#include "ops/linear.h"
+
+namespace fathom::ops {
+namespace {
+
+// Queries that are worked on at a time: scores stay in cache.
+constexpr int64_t kQueryBlock = 64;
+
+class MlaBackward {
+ public:
+  MlaBackward(const Context& ctx, Tape& tape, const MlaSaved& saved, const Tensor& d_out)
+      : ctx_(ctx), tape_(tape), s_(saved), p_(saved.params), d_out_(d_out), tokens_(d_out.dim(0)) {}
+
+  void run() {
+    kv_ = linear(ctx_, s_.latent_TR, p_.kv_b_proj);
+    dkv_ = ctx_.empty(kv_.shape());
+    rotated_keys();
+    dq_ = ctx_.empty(s_.q_TD.shape());
+    dkeys_ = ctx_.empty({p_.heads, tokens_ * rope()});
+    const auto spans = static_cast<int64_t>(s_.batch.spans.size());
+    ctx_.team.for_each(p_.heads * spans, [&](int64_t i, int) {
+      const Span& span = s_.batch.spans[static_cast<size_t>(i % spans)];
+      if (span.length() > 0) head(span, i / spans);
+    });
+    add_query();
+    add_keys();
+    if (tape_.tracks(p_.kv_b_proj)) {
+      gemm_wgrad(ctx_, rows_of(dkv_), rows_of(s_.latent_TR), tape_.gradient(p_.kv_b_proj).f32(), Workers::kTeam);
+    }
+    if (tape_.tracks(s_.latent_TR)) {
+      gemm_dgrad(ctx_, rows_of(dkv_), p_.kv_b_proj, tape_.gradient(ctx_, s_.latent_TR).f32(), p_.kv_lora_rank, true,
+                 Workers::kTeam);
+    }
+  }
+
+ private:
+  int64_t nope() const { return p_.qk_nope_head_dim; }
+  int64_t rope() const { return p_.qk_rope_head_dim; }
+  int64_t qk_dim() const { return nope() + rope(); }
+  int64_t kv_dim() const { return nope() + p_.v_head_dim; }
+
+  // Calls row(t, cos, sin) for every token, on the team.
+  template <typename Row>
+  void for_positions(const Row& row) {
+    const Tensor angles = ctx_.empty({ctx_.team.size(), rope()});
+    ctx_.team.run([&](int member) {
+      const Share share = share_of(tokens_, 1, member, ctx_.team.size());
+      float* cos = angles.row(member);
+      float* sin = cos + rope() / 2;
+      for (int64_t t = share.begin; t < share.end; ++t) {
+        p_.rope.angles(t - s_.batch.span_of(t).begin, cos, sin);
+        row(t, cos, sin);
+      }
+    });
+  }
+
+  void rotated_keys() {
+    keys_ = ctx_.empty({tokens_, rope()});
+    for_positions([&](int64_t t, const float* cos, const float* sin) {
+      std::copy_n(s_.kv_a_TC.row(t) + p_.kv_lora_rank, rope(), keys_.row(t));
+      ctx_.rowwise().rope_interleaved(keys_.row(t), cos, sin, rope());
+    });
+  }
+
+  // The transposed rotation: the other way round, the same magnitude.
+  void rotate_back(float* values, const float* cos, float* sin) const {
+    for (int64_t i = 0; i < rope() / 2; ++i) sin[i] = -sin[i];
+    ctx_.rowwise().rope_interleaved(values, cos, sin, rope());
+    for (int64_t i = 0; i < rope() / 2; ++i) sin[i] = -sin[i];
+  }
+
+  void head(const Span& span, int64_t h) {
+    const int64_t n = span.length();
+    const Tensor keys = head_keys(span, h);
+    const Weight k = as_weight(keys);
+    const Rows v_rows = {kv_.row(span.begin) + h * kv_dim() + nope(), n, p_.v_head_dim, kv_.dim(1)};
+    const Tensor v = copy(v_rows);
+    const Tensor dk = zeros({n, qk_dim()});
+    const Tensor dv = zeros({n, p_.v_head_dim});
+    for (int64_t begin = 0; begin < n; begin += kQueryBlock) {
+      block(span, h, begin, std::min(n, begin + kQueryBlock), k, v, dk, dv);
+    }
+    for (int64_t s = 0; s < n; ++s) {
+      float* to = dkv_.row(span.begin + s) + h * kv_dim();
+      std::copy_n(dk.row(s), nope(), to);
+      std::copy_n(dv.row(s), p_.v_head_dim, to + nope());
+      std::copy_n(dk.row(s) + nope(), rope(), dkeys_.row(h) + (span.begin + s) * rope());
+    }
+  }
+
+  // Queries [begin, end) of the span.
+  void block(const Span& span, int64_t h, int64_t begin, int64_t end, const Weight& k, const Tensor& v,
+             const Tensor& dk, const Tensor& dv) {
+    const int64_t rows = end - begin;
+    const int64_t first = span.begin + begin;
+    const Rows q = {s_.q_TD.row(first) + h * qk_dim(), rows, qk_dim(), s_.q_TD.dim(1)};
+    const Rows d_out = {d_out_.row(first) + h * p_.v_head_dim, rows, p_.v_head_dim, d_out_.dim(1)};
+    const Tensor p = ctx_.empty({rows, end});
+    gemm(ctx_, q, rows_before(k, end), p.f32(), end, false, Workers::kCaller);
+    softmax(span, begin, p);
+    const Tensor dp = ctx_.empty({rows, end});
+    gemm(ctx_, d_out, rows_before(as_weight(v), end), dp.f32(), end, false, Workers::kCaller);
+    gemm_wgrad(ctx_, rows_of(p), d_out, dv.f32(), Workers::kCaller);
+
+    // dp becomes ds.
+    const auto scale = static_cast<float>(p_.softmax_scale);
+    for (int64_t i = 0; i < rows; ++i) {
+      const float* o = s_.o_TD.row(first + i) + h * p_.v_head_dim;
+      const float mean = ctx_.rowwise().dot(o, d_out.row(i), p_.v_head_dim);
+      for (int64_t j = 0; j < end; ++j) dp.row(i)[j] = p.row(i)[j] * (dp.row(i)[j] - mean) * scale;
+    }
+    gemm_dgrad(ctx_, rows_of(dp), rows_before(k, end), dq_.row(first) + h * qk_dim(), dq_.dim(1), false,
+               Workers::kCaller);
+    gemm_wgrad(ctx_, rows_of(dp), q, dk.f32(), Workers::kCaller);
+  }
+
+  // scores [rows, end] become probabilities; positions that a token does not see get zero.
+  void softmax(const Span& span, int64_t begin, const Tensor& scores) const {
+    const auto scale = static_cast<float>(p_.softmax_scale);
+    const int64_t width = scores.dim(1);
+    std::vector<bool> seen(static_cast<size_t>(width));
+    for (int64_t i = 0; i < scores.dim(0); ++i) {
+      float* row = scores.row(i);
+      see(span, begin + i, seen);
+      float most = -std::numeric_limits<float>::infinity();
+      for (int64_t j = 0; j < width; ++j) {
+        row[j] *= scale;
+        if (seen[static_cast<size_t>(j)]) most = std::max(most, row[j]);
+      }
+      float sum = 0;
+      for (int64_t j = 0; j < width; ++j) {
+        row[j] = seen[static_cast<size_t>(j)] ? std::exp(row[j] - most) : 0.0F;
+        sum += row[j];
+      }
+      for (int64_t j = 0; j < width; ++j) row[j] /= sum;
+    }
+  }
+
+  void see(const Span& span, int64_t position, std::vector<bool>& seen) const {
+    std::fill(seen.begin(), seen.end(), false);
+    if (!s_.index_topk.defined()) {
+      std::fill_n(seen.begin(), position + 1, true);
+      return;
+    }
+    const int64_t count = s_.index_topk.dim(1);
+    const int32_t* chosen = s_.index_topk.i32() + (span.begin + position) * count;
+    for (int64_t i = 0; i < count && chosen[i] >= 0; ++i) seen[static_cast<size_t>(chosen[i])] = true;
+  }
+
+  Tensor head_keys(const Span& span, int64_t h) const {
+    Tensor keys = ctx_.empty({span.length(), qk_dim()});
+    for (int64_t s = 0; s < span.length(); ++s) {
+      std::copy_n(kv_.row(span.begin + s) + h * kv_dim(), nope(), keys.row(s));
+      std::copy_n(keys_.row(span.begin + s), rope(), keys.row(s) + nope());
+    }
+    return keys;
+  }
+
+  Tensor copy(const Rows& rows) const {
+    Tensor out = ctx_.empty({rows.rows, rows.cols});
+    for (int64_t i = 0; i < rows.rows; ++i) std::copy_n(rows.row(i), rows.cols, out.row(i));
+    return out;
+  }
+
+  Tensor zeros(Shape shape) const {
+    Tensor out = ctx_.empty(std::move(shape));
+    std::fill_n(out.f32(), out.count(), 0.0F);
+    return out;
+  }
+
+  static Weight as_weight(const Tensor& x) {
+    return {.view = {.data = x.data_bytes(), .dtype = DType::kF32, .rows = x.dim(0), .cols = x.dim(1)},
+            .owner = std::make_shared<Tensor>(x)};
+  }
+
+  static Weight rows_before(Weight w, int64_t end) {
+    w.view.rows = end;
+    return w;
+  }
+
+  void add_query() {
+    if (!tape_.tracks(s_.q_TD)) return;
+    const Tensor to = tape_.gradient(ctx_, s_.q_TD);
+    for_positions([&](int64_t t, const float* cos, float* sin) {
+      for (int64_t h = 0; h < p_.heads; ++h) rotate_back(dq_.row(t) + h * qk_dim() + nope(), cos, sin);
+      ctx_.rowwise().add_scaled(dq_.row(t), 1.0F, dq_.dim(1), to.row(t));
+    });
+  }
+
+  void add_keys() {
+    if (!tape_.tracks(s_.kv_a_TC)) return;
+    const Tensor to = tape_.gradient(ctx_, s_.kv_a_TC);
+    for_positions([&](int64_t t, const float* cos, float* sin) {
+      float* sum = dkeys_.row(0) + t * rope();
+      for (int64_t h = 1; h < p_.heads; ++h) ctx_.rowwise().add_scaled(dkeys_.row(h) + t * rope(), 1.0F, rope(), sum);
+      rotate_back(sum, cos, sin);
+      ctx_.rowwise().add_scaled(sum, 1.0F, rope(), to.row(t) + p_.kv_lora_rank);
+    });
+  }
+
+  const Context& ctx_;
+  Tape& tape_;
+  const MlaSaved& s_;
+  const MlaParams& p_;
+  const Tensor& d_out_;
+  int64_t tokens_;
+  Tensor kv_, dkv_;  // [T, heads (N + V)]
+  Tensor keys_;      // [T, P] rotated
+  Tensor dkeys_;     // [heads, T P]
+  Tensor dq_;        // [T, heads (N + P)]
+};
+
+}  // namespace
+
+void mla_attention_backward(const Context& ctx, Tape& tape, const MlaSaved& saved, const Tensor& do_TD) {
+  MlaBackward(ctx, tape, saved, do_TD).run();
+}
+
+}  // namespace fathom::ops

@@ -1,0 +1,126 @@
+// Gradients of y = sum of c down(silu(gate x) * up x), c the routing weight of a row or 1. What silu is fed with was
+// kept, its product is made again (V3 report, section 3.2.3).
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "ops/gemm.h"
+#include "ops/swiglu_groups.h"
+
+namespace fathom::ops {
+namespace {
+
+class SwigluBackward {
+ public:
+  SwigluBackward(const Context& ctx, Tape& tape, const Tensor& x, const std::vector<SwigluGroup>& groups,
+                 const SwigluSum& sum, const Tensor& dy)
+      : ctx_(ctx), tape_(tape), x_(x), groups_(groups), sum_(sum), dy_(dy) {
+    int64_t rows = 0;
+    for (const SwigluGroup& group : groups) rows += group.m();
+    factors_ = std::vector<float>(static_cast<size_t>(rows), 1.0F);
+    factor_gradients_ = std::vector<float>(static_cast<size_t>(rows), 0.0F);
+    for (size_t slot = 0; slot < sum.slots.size(); ++slot) {
+      factors_[static_cast<size_t>(sum.slots[slot])] = sum.weights_TK.f32()[slot];
+    }
+    dx_rows_ = ctx.empty({rows, x.dim(1)});
+  }
+
+  void run() {
+    // Large networks are computed by the whole team, small ones by one member each.
+    const int64_t total = std::accumulate(groups_.begin(), groups_.end(), int64_t{0},
+                                          [](int64_t n, const SwigluGroup& g) { return n + g.m() * g.intermediate(); });
+    std::vector<const SwigluGroup*> small;
+    for (const SwigluGroup& group : groups_) {
+      if (group.m() * group.intermediate() * 4 * ctx_.team.size() >= total) {
+        backward(group, Workers::kTeam);
+      } else {
+        small.push_back(&group);
+      }
+    }
+    ctx_.team.for_each(static_cast<int64_t>(small.size()),
+                       [&](int64_t i, int) { backward(*small[static_cast<size_t>(i)], Workers::kCaller); });
+    add_up();
+  }
+
+ private:
+  // d silu(g) / dg = s (1 + g (1 - s)), s = sigmoid(g).
+  void backward(const SwigluGroup& group, Workers workers) {
+    const int64_t m = group.m();
+    const int64_t width = group.intermediate();
+    const Rows dy = {dy_.f32(), m, dy_.dim(1), dy_.dim(1), group.rows.data()};
+    const Rows x = {x_.f32(), m, x_.dim(1), x_.dim(1), group.rows.data()};
+    const Tensor dh = ctx_.empty({m, width});
+    gemm_dgrad(ctx_, dy, group.weights.down_proj, dh.f32(), width, false, workers);
+
+    const Tensor h = ctx_.empty({m, width});
+    const Tensor dgate = ctx_.empty({m, width});
+    const Tensor dup = ctx_.empty({m, width});
+    for (int64_t i = 0; i < m; ++i) {
+      const auto row = static_cast<size_t>(group.first_output + i);
+      ctx_.rowwise().silu_mul(group.gate.row(i), group.up.row(i), width, h.row(i));
+      factor_gradients_[row] = ctx_.rowwise().dot(h.row(i), dh.row(i), width);
+      const float factor = factors_[row];
+      const float* g = group.gate.row(i);
+      const float* u = group.up.row(i);
+      for (int64_t j = 0; j < width; ++j) {
+        const float s = 1.0F / (1.0F + std::exp(-g[j]));
+        const float d = factor * dh.row(i)[j];
+        dgate.row(i)[j] = d * u[j] * s * (1.0F + g[j] * (1.0F - s));
+        dup.row(i)[j] = d * g[j] * s;
+        h.row(i)[j] *= factor;
+      }
+    }
+    wgrad(dy, rows_of(h), group.weights.down_proj, workers);
+    wgrad(rows_of(dgate), x, group.weights.gate_proj, workers);
+    wgrad(rows_of(dup), x, group.weights.up_proj, workers);
+    float* dx = dx_rows_.row(group.first_output);
+    gemm_dgrad(ctx_, rows_of(dgate), group.weights.gate_proj, dx, x_.dim(1), false, workers);
+    gemm_dgrad(ctx_, rows_of(dup), group.weights.up_proj, dx, x_.dim(1), true, workers);
+  }
+
+  void wgrad(const Rows& dy, const Rows& x, const Weight& w, Workers workers) {
+    if (tape_.tracks(w)) gemm_wgrad(ctx_, dy, x, tape_.gradient(w).f32(), workers);
+  }
+
+  // dx in the order of the forward pass's sum, whoever computed the parts.
+  void add_up() {
+    if (sum_.weights_TK.defined() && tape_.tracks(sum_.weights_TK)) {
+      const Tensor to = tape_.gradient(ctx_, sum_.weights_TK);
+      for (size_t slot = 0; slot < sum_.slots.size(); ++slot) {
+        to.f32()[slot] += factor_gradients_[static_cast<size_t>(sum_.slots[slot])];
+      }
+    }
+    if (!tape_.tracks(x_)) return;
+    const Tensor dx = tape_.gradient(ctx_, x_);
+    const int64_t tokens = x_.dim(0);
+    const int64_t chosen = static_cast<int64_t>(sum_.slots.size()) / tokens;
+    ctx_.team.run([&](int member) {
+      const Share share = share_of(tokens, 1, member, ctx_.team.size());
+      for (int64_t t = share.begin; t < share.end; ++t) {
+        const auto add = [&](int64_t row) { ctx_.rowwise().add_scaled(dx_rows_.row(row), 1.0F, dx.dim(1), dx.row(t)); };
+        for (int64_t k = 0; k < chosen; ++k) add(sum_.slots[static_cast<size_t>(t * chosen + k)]);
+        if (sum_.shared_first >= 0) add(sum_.shared_first + t);
+      }
+    });
+  }
+
+  const Context& ctx_;
+  Tape& tape_;
+  const Tensor& x_;
+  const std::vector<SwigluGroup>& groups_;
+  const SwigluSum& sum_;
+  const Tensor& dy_;
+  std::vector<float> factors_;  // by row of the table of outputs
+  std::vector<float> factor_gradients_;
+  Tensor dx_rows_;
+};
+
+}  // namespace
+
+void swiglu_backward(const Context& ctx, Tape& tape, const Tensor& x_TD, const std::vector<SwigluGroup>& groups,
+                     const SwigluSum& sum, const Tensor& dy_TD) {
+  SwigluBackward(ctx, tape, x_TD, groups, sum, dy_TD).run();
+}
+
+}  // namespace fathom::ops

@@ -1,0 +1,79 @@
+#include "train/parameters.h"
+
+#include <algorithm>
+#include <memory>
+
+namespace fathom::train {
+namespace {
+
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
+constexpr const char* kHead = "lm_head.weight";
+
+// Widens a stored matrix row by row, scale block by scale block.
+void widen(const ops::Context& ctx, const MatrixView& from, const Tensor& to) {
+  ctx.team.for_each(from.rows, [&](int64_t r, int) {
+    const auto* row = static_cast<const std::byte*>(from.row(r));
+    for (int64_t c = 0; c < from.cols; c += kScaleBlock) {
+      ctx.rowwise().widen(row + static_cast<size_t>(c) * dtype_bytes(from.dtype), from.dtype,
+                          from.scale(r, c / kScaleBlock), std::min(kScaleBlock, from.cols - c), to.row(r) + c);
+    }
+  });
+}
+
+Weight view_of(const Tensor& values) {
+  return {.view = {.data = values.data_bytes(), .dtype = DType::kF32, .rows = values.dim(0), .cols = values.dim(1)},
+          .owner = std::make_shared<Tensor>(values)};
+}
+
+}  // namespace
+
+ParameterSet::ParameterSet(model::Transformer& model, const ops::Context& ctx)
+    : ctx_(ctx), has_tied_head_(model.config().tie_word_embeddings) {
+  model.visit(*this);
+}
+
+Parameter* ParameterSet::find(const std::string& name) {
+  const auto found = index_.find(name);
+  return found == index_.end() ? nullptr : &parameters_[found->second];
+}
+
+Parameter& ParameterSet::add(const std::string& name, const Shape& shape, bool is_trained) {
+  index_[name] = parameters_.size();
+  parameters_.push_back({.name = name,
+                         .value = Tensor::zeros(shape),
+                         .gradient = is_trained ? Tensor::zeros(shape) : Tensor(),
+                         .is_matrix = shape.size() > 1});
+  return parameters_.back();
+}
+
+void ParameterSet::matrix(const std::string& name, Weight& weight, int64_t rows, int64_t cols) {
+  const bool is_shared_embedding = name.ends_with(".embed_tokens.weight") && name != kEmbedding;
+  if (is_shared_embedding || name.ends_with(".shared_head.head.weight")) {
+    weight = view_of(find(is_shared_embedding || has_tied_head_ ? kEmbedding : kHead)->value);
+    return;
+  }
+  const Parameter& parameter = add(name, {rows, cols}, true);
+  if (weight.defined()) widen(ctx_, weight.view, parameter.value);
+  weight = view_of(parameter.value);
+}
+
+void ParameterSet::vector(const std::string& name, Tensor& values, int64_t n) {
+  const Parameter& parameter = add(name, {n}, !name.ends_with(".e_score_correction_bias"));
+  if (values.defined()) std::copy_n(values.f32(), n, parameter.value.f32());
+  values = parameter.value;
+}
+
+void ParameterSet::clear_gradients(const ops::Context& ctx) {
+  ctx.team.for_each(static_cast<int64_t>(parameters_.size()), [&](int64_t i, int) {
+    const Tensor& gradient = parameters_[static_cast<size_t>(i)].gradient;
+    if (gradient.defined()) std::fill_n(gradient.f32(), gradient.count(), 0.0F);
+  });
+}
+
+void ParameterSet::watch(ops::Tape& tape) const {
+  for (const Parameter& parameter : parameters_) {
+    if (parameter.is_trained()) tape.watch(parameter.value.data_bytes(), parameter.gradient);
+  }
+}
+
+}  // namespace fathom::train
