@@ -11,6 +11,7 @@ void add_info(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_render(CLI::App& app);
 
+void add_tokenizer(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_chat(CLI::App& app);
 void add_bench(CLI::App& app);

@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", FATHOM_VERSION);
     add_info(app);
     add_tokenize(app);
+    add_tokenizer(app);
     add_render(app);
     add_generate(app);
     add_chat(app);

@@ -1,9 +1,9 @@
 // Reading tokenizer.json: every field is checked before it is believed.
 
-#include <array>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "tokenizer/byte_symbols.h"
 #include "tokenizer/tokenizer_files.h"
 #include "tokenizer/utf8.h"
 
@@ -15,33 +15,6 @@ constexpr TokenId kNone = -1;
 bool flag(const json::Reader& json, std::string_view key, bool otherwise = false) {
   const auto found = json.find(key);
   return found ? found->as_bool() : otherwise;
-}
-
-// GPT-2's table: bytes that print stand for themselves, the others for U+0100 and on, in order.
-std::array<int32_t, 0x144> byte_of_symbol() {
-  std::array<int32_t, 0x144> table;
-  table.fill(kNone);
-  int32_t next = 0x100;
-  for (int32_t byte = 0; byte < 256; ++byte) {
-    const bool prints = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-    table[static_cast<size_t>(prints ? byte : next++)] = byte;
-  }
-  return table;
-}
-
-// The bytes that a vocabulary entry's symbols stand for; nothing when a character is no symbol.
-std::optional<std::string> bytes_of(std::string_view symbols) {
-  static const auto table = byte_of_symbol();
-  std::string out;
-  for (size_t at = 0; at < symbols.size();) {
-    const CodePoint c = decode_utf8(symbols, at);
-    if (c.value < 0 || c.value >= static_cast<int32_t>(table.size()) || table[static_cast<size_t>(c.value)] == kNone) {
-      return std::nullopt;
-    }
-    out += static_cast<char>(table[static_cast<size_t>(c.value)]);
-    at += static_cast<size_t>(c.length);
-  }
-  return out;
 }
 
 class JsonLoader {
