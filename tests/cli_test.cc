@@ -192,6 +192,36 @@ TEST_F(CliTest, AGoldenIsItsOwnInput) {
   expect_error("$F inspect diff tests/goldens/v3/golden.safetensors " + path("x"), {path("x"), "tensors outside"});
 }
 
+TEST_F(CliTest, TrainingNumbersStandUnderTheGoldensNames) {
+  const std::string folder = "tests/goldens/v3";
+  const std::string golden = folder + "/training.safetensors";
+  const Outcome train = shell("$F inspect train --model " + folder + " --batches " + golden + " --settings " + folder +
+                              "/training.json -o " + path("x"));
+  ASSERT_EQ(train.code, 0) << train.err;
+  const auto out = checkpoint::SafetensorsFile::open(path("x"));
+  const auto expected = checkpoint::SafetensorsFile::open(golden);
+  for (const auto& entry : expected->tensors()) {
+    EXPECT_TRUE(entry.name.ends_with(".tokens") || out->find(entry.name) != nullptr) << entry.name;
+  }
+  EXPECT_NE(out->find("loss"), nullptr);
+  const std::string begin = "$F inspect train --model " + folder + " -o " + path("x") + " --batches ";
+  expect_error(begin + folder + "/golden.safetensors", {"golden.safetensors", "step0.tokens"});
+  expect_error("echo '{\"lr\": \"x\"}' >" + path("s") + "; " + begin + golden + " --settings " + path("s"), {"lr"});
+}
+
+TEST_F(CliTest, ATrainedTokenizerIsRead) {
+  const Outcome train = shell("$F tokenizer train LICENSE README.md --vocab-size 600 -o " + path("t"));
+  ASSERT_EQ(train.code, 0) << train.err;
+  EXPECT_NE(train.out.find("600 tokens"), std::string::npos) << train.out;
+  const Outcome ids = shell("echo 'the licence' | $F tokenize --pieces --model " + path("t"));
+  ASSERT_EQ(ids.code, 0) << ids.err;
+  EXPECT_NE(ids.out.find("\"he\""), std::string::npos) << ids.out;
+  expect_error("$F tokenizer train LICENSE --vocab-size 9 -o " + path("t"), {"--vocab-size", "276"});
+  expect_error("$F tokenizer train nowhere.txt -o " + path("t"), {"nowhere.txt"});
+  expect_error("echo '{' >" + path("l.jsonl") + "; $F tokenizer train " + path("l.jsonl") + " -o " + path("t"),
+               {"l.jsonl: line 1"});
+}
+
 TEST_F(CliTest, OneSeedIsOneTextOnAnyNumberOfThreads) {
   const std::string command = kGenerate + "--prompt 'Once upon a time' -n 40 --temperature 1 --seed ";
   const Outcome one = shell(command + "7 --threads 1");

@@ -27,14 +27,6 @@ std::string golden_folder() {
   return std::filesystem::exists(shared) ? shared : "tests/goldens/v3";
 }
 
-std::vector<std::vector<int32_t>> rows_of(const Tensor& ids) {
-  std::vector<std::vector<int32_t>> rows;
-  for (int64_t r = 0; r < ids.dim(0); ++r) {
-    rows.emplace_back(ids.i32() + r * ids.dim(1), ids.i32() + (r + 1) * ids.dim(1));
-  }
-  return rows;
-}
-
 class TrainingGoldens : public testing::TestWithParam<int> {};
 
 TEST_P(TrainingGoldens, HoldAtTheirTolerance) {
@@ -45,8 +37,7 @@ TEST_P(TrainingGoldens, HoldAtTheirTolerance) {
   const auto settings = train::InspectTrainSettings::read(json);
   std::vector<std::vector<std::vector<int32_t>>> batches;
   for (int64_t step = 0; step < settings.steps; ++step) {
-    const std::string name = "step" + std::to_string(step) + ".tokens";
-    batches.push_back(rows_of(checkpoint::read_tensor(*golden, *golden->find(name))));
+    batches.push_back(checkpoint::read_id_rows(*golden, "step" + std::to_string(step) + ".tokens"));
   }
   engine::LoadedModel model(folder, {.compute = ops::Compute::kF32, .threads = GetParam()});
   std::map<std::string, Tensor> out;

@@ -121,13 +121,17 @@ const TensorEntry* SafetensorsFile::find(const std::string& name) const {
   return at != tensors_.end() && at->name == name ? &*at : nullptr;
 }
 
-std::vector<int32_t> read_ids(const SafetensorsFile& file, const std::string& name) {
+namespace {
+
+// The ids of a tensor of `axes` axes, in row-major order.
+std::vector<int32_t> read_ids(const SafetensorsFile& file, const std::string& name, size_t axes, Shape& shape) {
   const TensorEntry* entry = file.find(name);
   if (entry == nullptr) fail(ErrorCode::kNotFound, file.path(), "has no tensor {}", name);
-  if (entry->shape.size() != 1 || (entry->dtype != DType::kI32 && entry->dtype != DType::kI64)) {
-    fail(ErrorCode::kInvalidData, file.path(), "tensor {} is {} {}, expected I32 [S]", name, dtype_name(entry->dtype),
-         shape_text(entry->shape));
+  if (entry->shape.size() != axes || (entry->dtype != DType::kI32 && entry->dtype != DType::kI64)) {
+    fail(ErrorCode::kInvalidData, file.path(), "tensor {} is {} {}, expected I32 {}", name, dtype_name(entry->dtype),
+         shape_text(entry->shape), axes == 1 ? "[S]" : "[rows, S]");
   }
+  shape = entry->shape;
   std::vector<int32_t> ids;
   const size_t size = dtype_bytes(entry->dtype);
   for (size_t i = 0; i < entry->bytes.size(); i += size) {
@@ -139,6 +143,23 @@ std::vector<int32_t> read_ids(const SafetensorsFile& file, const std::string& na
     ids.push_back(static_cast<int32_t>(id));
   }
   return ids;
+}
+
+}  // namespace
+
+std::vector<int32_t> read_ids(const SafetensorsFile& file, const std::string& name) {
+  Shape shape;
+  return read_ids(file, name, 1, shape);
+}
+
+std::vector<std::vector<int32_t>> read_id_rows(const SafetensorsFile& file, const std::string& name) {
+  Shape shape;
+  const std::vector<int32_t> ids = read_ids(file, name, 2, shape);
+  std::vector<std::vector<int32_t>> rows;
+  for (int64_t r = 0; r < shape[0]; ++r) {
+    rows.emplace_back(ids.begin() + r * shape[1], ids.begin() + (r + 1) * shape[1]);
+  }
+  return rows;
 }
 
 Tensor read_tensor(const SafetensorsFile& file, const TensorEntry& entry) {

@@ -46,6 +46,8 @@ class SafetensorsFile {
 
 // A vector of token ids: I32 or I64 [S]. Throws Error for another shape or type, or ids past 31 bits.
 std::vector<int32_t> read_ids(const SafetensorsFile& file, const std::string& name);
+// The same of a matrix [rows, S].
+std::vector<std::vector<int32_t>> read_id_rows(const SafetensorsFile& file, const std::string& name);
 
 // A copy of a tensor, F32 and I32 as they are, BF16 and F16 widened.
 Tensor read_tensor(const SafetensorsFile& file, const TensorEntry& entry);

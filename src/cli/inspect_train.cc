@@ -21,21 +21,6 @@ struct TrainFlags {
 
 std::string tokens_name(int64_t step) { return "step" + std::to_string(step) + ".tokens"; }
 
-// "stepK.tokens", I32 or I64 [sequences, length].
-std::vector<std::vector<int32_t>> read_batch(const checkpoint::SafetensorsFile& file, const std::string& name) {
-  const checkpoint::TensorEntry* entry = file.find(name);
-  if (entry->shape.size() != 2 || entry->dtype != DType::kI32) {
-    fail(ErrorCode::kInvalidData, file.path() + ": " + name, "found {} {}, expected I32 [sequences, length]",
-         dtype_name(entry->dtype), shape_text(entry->shape));
-  }
-  const Tensor ids = checkpoint::read_tensor(file, *entry);
-  std::vector<std::vector<int32_t>> rows;
-  for (int64_t r = 0; r < ids.dim(0); ++r) {
-    rows.emplace_back(ids.i32() + r * ids.dim(1), ids.i32() + (r + 1) * ids.dim(1));
-  }
-  return rows;
-}
-
 void run(const TrainFlags& flags) {
   const auto file = checkpoint::SafetensorsFile::open(flags.batches);
   train::InspectTrainSettings settings;
@@ -45,11 +30,7 @@ void run(const TrainFlags& flags) {
   }
   std::vector<std::vector<std::vector<int32_t>>> batches;
   for (int64_t step = 0; step < settings.steps; ++step) {
-    if (file->find(tokens_name(step)) == nullptr) {
-      fail(ErrorCode::kInvalidData, flags.batches, "holds no tensor '{}', expected one for each of {} steps",
-           tokens_name(step), settings.steps);
-    }
-    batches.push_back(read_batch(*file, tokens_name(step)));
+    batches.push_back(checkpoint::read_id_rows(*file, tokens_name(step)));
   }
   const auto model = flags.model.load();
   checkpoint::write_safetensors(flags.out,
