@@ -12,6 +12,7 @@ void add_tokenize(CLI::App& app);
 void add_render(CLI::App& app);
 
 void add_tokenizer(CLI::App& app);
+void add_data(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_chat(CLI::App& app);
 void add_bench(CLI::App& app);

@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
     add_info(app);
     add_tokenize(app);
     add_tokenizer(app);
+    add_data(app);
     add_render(app);
     add_generate(app);
     add_chat(app);

@@ -265,6 +265,7 @@ void linear_amx(const LinearArgs& a) noexcept {
 }  // namespace
 
 void install_matmul_amx(KernelTable& table) {
+  f8_table();  // made now: subnormal numbers must not be flushed on the way into it
   table.matmul[static_cast<int>(Compute::kBF16)] = {packed_pairs_bytes, pack_pairs, linear_amx,
                                                     transposed_linear_fma<RoundBf16>};
 }

@@ -1,0 +1,107 @@
+// fathom data: text and chats to token shards.
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/mapped_file.h"
+#include "base/progress.h"
+#include "cli/command.h"
+#include "train/data_builder.h"
+
+namespace fathom::cli {
+namespace {
+
+struct DataFlags {
+  std::vector<std::string> files;
+  std::string tokenizer;
+  std::string out;
+  std::string encoding = "v3.1";
+  bool is_skipping = false;
+  train::DataParams params;
+};
+
+void add_file(const std::string& path, train::DataBuilder& builder) {
+  if (path == "-") return builder.add_jsonl(std::cin, "standard input");
+  if (!path.ends_with(".jsonl")) return builder.add_text(read_text_file(path), path);
+  std::ifstream in(path, std::ios::binary);
+  if (!in) fail(ErrorCode::kNotFound, path, "cannot open");
+  builder.add_jsonl(in, path);
+}
+
+void report(const char* name, const std::string& path, const train::DataSplit& split) {
+  fmt::print("{:<9} {} documents, {} tokens ({} learned), {:.2f} bytes a learned token: {}\n", name,
+             split.documents.size(), split.tokens, split.learned_tokens,
+             static_cast<double>(split.text_bytes) / static_cast<double>(std::max<int64_t>(1, split.learned_tokens)),
+             path);
+}
+
+void run(DataFlags flags) {
+  const std::string json_path = flags.tokenizer + "/tokenizer.json";
+  const auto tokenizer = tokenizer::Tokenizer::load(flags.tokenizer);
+  const uint64_t hash = hash64(read_text_file(json_path));
+  flags.params.chat_encoding = tokenizer::chat_encoding_from_name(flags.encoding);
+  flags.params.bad_lines = flags.is_skipping ? train::BadLines::kSkipped : train::BadLines::kFatal;
+  train::DataBuilder builder(tokenizer, flags.params);
+  {
+    Progress progress("files", static_cast<int64_t>(flags.files.size()));
+    int64_t done = 0;
+    for (const std::string& path : flags.files) {
+      add_file(path, builder);
+      progress.update(++done);
+    }
+  }
+  std::error_code error;
+  std::filesystem::create_directories(flags.out, error);
+  if (error) fail(ErrorCode::kIo, flags.out, "cannot create: {}", error.message());
+  const auto write = [&](const char* name, const train::DataSplit& split) {
+    const std::string path = fmt::format("{}/{}.tokens", flags.out, name);
+    train::write_token_shard(path, split.documents, static_cast<int64_t>(tokenizer->vocab_size()), hash,
+                             split.text_bytes);
+    report(name, path, split);
+  };
+  write("train", builder.train());
+  if (flags.params.heldout_share > 0) write("heldout", builder.heldout());
+  const train::DataCounts& counts = builder.counts();
+  fmt::print("{} lines, {} duplicates left out, {} documents as prefix, suffix, middle, {} bad lines skipped\n",
+             counts.lines, counts.duplicates, counts.fim, counts.bad);
+  for (const std::string& bad : counts.first_bad) fmt::print("  skipped: {}\n", bad);
+}
+
+}  // namespace
+
+void add_data(CLI::App& app) {
+  auto flags = std::make_shared<DataFlags>();
+  CLI::App* command = app.add_subcommand("data", "turn text, JSONL and chats into token shards for training");
+  command
+      ->add_option("files", flags->files,
+                   "text files; .jsonl: lines with \"text\" or \"messages\"; -: JSONL from stdin")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--tokenizer", flags->tokenizer, "folder with tokenizer.json")->required()->type_name("DIR");
+  command->add_option("-o,--out", flags->out, "folder for train.tokens and heldout.tokens")
+      ->required()
+      ->type_name("DIR");
+  command->add_option("--heldout", flags->params.heldout_share, "share of documents that are held out")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--fim", flags->params.fim_rate, "share of plain documents that become prefix, suffix, middle")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--seed", flags->params.seed, "of the split and the cuts")->capture_default_str();
+  command->add_option("--chat-template", flags->encoding, "encoding of chats")->capture_default_str();
+  command->add_flag("--learn-all", flags->params.learns_all, "learn every token of a chat, not the assistant's alone");
+  command->add_flag("--skip-bad", flags->is_skipping, "count and skip lines that cannot be read instead of stopping");
+  command->footer(
+      "Example:\n"
+      "  fathom tokenizer train corpus.jsonl --out my-model\n"
+      "  fathom data corpus.jsonl --tokenizer my-model --heldout 0.02 --fim 0.1 --out my-data");
+  command->callback([flags] { run(*flags); });
+}
+
+}  // namespace fathom::cli
