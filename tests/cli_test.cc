@@ -222,6 +222,18 @@ TEST_F(CliTest, ATrainedTokenizerIsRead) {
                {"l.jsonl: line 1"});
 }
 
+TEST_F(CliTest, DataIsCountedAndBadLinesAreNamed) {
+  const std::string lines = "printf '{\"text\":\"one\"}\\n{\"text\":\"one\"}\\n[]\\n' >" + path("l.jsonl") + "; ";
+  const std::string data = "$F data " + path("l.jsonl") + " --tokenizer models/tiny -o " + path("d");
+  expect_error(lines + data, {"l.jsonl: line 3"});
+  const Outcome skipped = shell(lines + data + " --skip-bad");
+  ASSERT_EQ(skipped.code, 0) << skipped.err;
+  EXPECT_NE(skipped.out.find("3 lines, 1 duplicates left out"), std::string::npos) << skipped.out;
+  EXPECT_NE(skipped.out.find("1 bad lines skipped"), std::string::npos) << skipped.out;
+  EXPECT_TRUE(fs::exists(folder_ / "d" / "train.tokens"));
+  expect_error("$F data nowhere.jsonl --tokenizer models/tiny -o " + path("d"), {"nowhere.jsonl"});
+}
+
 TEST_F(CliTest, OneSeedIsOneTextOnAnyNumberOfThreads) {
   const std::string command = kGenerate + "--prompt 'Once upon a time' -n 40 --temperature 1 --seed ";
   const Outcome one = shell(command + "7 --threads 1");

@@ -82,9 +82,11 @@ DataSplit* DataBuilder::place(std::string_view content) {
   return RandomStream(params_.seed, kHeldoutStream).uniform(hash) < params_.heldout_share ? &heldout_ : &train_;
 }
 
-std::vector<Segment> DataBuilder::plain_or_fim(const std::string& text, uint64_t hash) {
+std::vector<Segment> DataBuilder::plain_or_fim(const std::string& text, uint64_t hash, double rate) {
   const RandomStream random(params_.seed, kFimStream);
-  if (text.size() < 2 || random.uniform(4 * hash) >= params_.fim_rate) return {tokenizer::plain(text)};
+  if (text.size() < 2 || random.uniform(4 * hash) >= rate) {
+    return {tokenizer::control(tokenizer::kBos), tokenizer::plain(text)};
+  }
   const bool at_line_end = (random.bits(4 * hash + 1) & 1) != 0;
   size_t first = cut_near(text, random.bits(4 * hash + 2) % text.size(), at_line_end);
   size_t second = cut_near(text, random.bits(4 * hash + 3) % text.size(), at_line_end);
@@ -108,10 +110,8 @@ void DataBuilder::add_text(const std::string& text, const std::string& where) {
   if (!tokenizer::is_valid_utf8(text)) fail(ErrorCode::kInvalidData, where, "is no UTF-8");
   DataSplit* split = place(text);
   if (split == nullptr) return;
-  const std::vector<Segment> segments =
-      split == &heldout_ ? std::vector{tokenizer::plain(text)} : plain_or_fim(text, hash64(text));
+  const std::vector<Segment> segments = plain_or_fim(text, hash64(text), split == &heldout_ ? 0 : params_.fim_rate);
   Document document;
-  document.emplace_back(*tokenizer_->bos(), true);
   for (const int32_t id : tokenizer_->encode(segments)) document.emplace_back(id, true);
   document.emplace_back(*tokenizer_->eos(), true);
   add_document(std::move(document), static_cast<int64_t>(text.size()), *split);

@@ -60,7 +60,8 @@ class DataBuilder {
   void add_document(Document document, int64_t text_bytes, DataSplit& split);
   // Where a document of this content goes; null: it was there before.
   DataSplit* place(std::string_view content);
-  std::vector<tokenizer::Segment> plain_or_fim(const std::string& text, uint64_t hash);
+  // Begin of sentence and text, or with probability `rate` its parts in the order prefix, suffix, middle.
+  std::vector<tokenizer::Segment> plain_or_fim(const std::string& text, uint64_t hash, double rate);
 
   std::shared_ptr<const tokenizer::Tokenizer> tokenizer_;
   DataParams params_;

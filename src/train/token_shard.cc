@@ -21,8 +21,7 @@ constexpr char kMagic[8] = {'f', 'a', 't', 'h', 'o', 'm', 'T', '1'};
 
 }  // namespace
 
-TokenShard::TokenShard(const std::string& path) : path_(path), file_(MappedFile::open(path)) {
-  const std::span<const std::byte> bytes = file_->bytes();
+TokenShard::TokenShard(std::span<const std::byte> bytes, const std::string& path) : path_(path) {
   Header header;
   if (bytes.size() < sizeof header) {
     fail(ErrorCode::kInvalidData, path, "holds {} bytes, expected a token shard", bytes.size());
@@ -55,7 +54,14 @@ TokenShard::TokenShard(const std::string& path) : path_(path), file_(MappedFile:
 }
 
 std::shared_ptr<const TokenShard> TokenShard::open(const std::string& path) {
-  return std::shared_ptr<const TokenShard>(new TokenShard(path));
+  auto file = MappedFile::open(path);
+  std::shared_ptr<TokenShard> shard(new TokenShard(file->bytes(), path));
+  shard->file_ = std::move(file);
+  return shard;
+}
+
+std::shared_ptr<const TokenShard> TokenShard::parse(std::span<const std::byte> bytes, const std::string& where) {
+  return std::shared_ptr<const TokenShard>(new TokenShard(bytes, where));
 }
 
 void write_token_shard(const std::string& path, const std::vector<Document>& documents, int64_t vocab_size,

@@ -31,6 +31,8 @@ class TokenShard {
  public:
   // Throws Error for a file that is none, is cut off, lies about its size or holds ids past its vocabulary.
   static std::shared_ptr<const TokenShard> open(const std::string& path);
+  // The same of bytes in memory, 8-byte aligned, which must outlive the result.
+  static std::shared_ptr<const TokenShard> parse(std::span<const std::byte> bytes, const std::string& where);
 
   const std::string& path() const { return path_; }
   int64_t documents() const { return static_cast<int64_t>(begins_.size()) - 1; }
@@ -46,7 +48,7 @@ class TokenShard {
   }
 
  private:
-  explicit TokenShard(const std::string& path);
+  TokenShard(std::span<const std::byte> bytes, const std::string& path);
 
   std::string path_;
   std::shared_ptr<const MappedFile> file_;
