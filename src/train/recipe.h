@@ -1,0 +1,52 @@
+#pragma once
+// What a training run is: a TOML file. Keys that are not known are errors that name the nearest one.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "train/adamw.h"
+#include "train/step.h"
+
+namespace fathom::train {
+
+struct RecipeSource {
+  std::string path;
+  double weight = 1;
+};
+
+struct Recipe {
+  std::string path;  // of the recipe itself; other paths in it are relative to its folder
+
+  std::string model;              // model: a config.json, or the folder of a checkpoint to go on from
+  std::string tokenizer;          // tokenizer: folder of tokenizer.json, copied into every checkpoint; may be empty
+  std::string out;                // out: where checkpoints and metrics go
+  uint64_t seed = 1;              // seed: of the first weights and of the order of the data
+  double init_deviation = 0.006;  // init_deviation: of the first weights (V3 report, section 4.2)
+
+  std::vector<RecipeSource> data;    // [[data]] path, weight: token shards
+  std::vector<std::string> heldout;  // heldout: token shards for evaluation
+
+  int64_t steps = 1000;              // steps
+  int64_t batch_tokens = 4096;       // batch_tokens: inputs of a step
+  int64_t micro_batch_tokens = 0;    // micro_batch_tokens: of one pass; 0: the whole batch at once
+  int64_t context = 256;             // context: longest sequence
+  std::string compute = "bf16";      // compute: bf16 or f32
+  double grad_clip = 1;              // grad_clip: largest norm of the gradient
+  double bias_update_speed = 0.001;  // bias_update_speed: gamma of the balancing without an auxiliary loss
+  StepParams losses = {
+      .balance_alpha = 0.0001, .mtp_weight = 0.3, .z_weight = 0};  // balance_alpha, mtp_weight, z_weight
+  int64_t evaluate_every = 100;                                    // evaluate_every: steps; 0: never
+  int64_t checkpoint_every = 200;  // checkpoint_every: steps; the last one is always kept
+  int64_t keep = 2;                // keep: how many checkpoints
+
+  double learning_rate = 1e-3;  // [optimizer] learning_rate: the peak
+  AdamWParams adamw;            // [optimizer] beta1, beta2, eps, weight_decay
+  std::string schedule = "v3";  // [schedule] name
+  int64_t warmup = 50;          // [schedule] warmup: steps
+
+  // Throws Error naming file, line and key.
+  static Recipe read(const std::string& path);
+};
+
+}  // namespace fathom::train

@@ -1,0 +1,117 @@
+// Recipes and schedules.
+
+#include "train/recipe.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+#include "train/schedule.h"
+
+namespace fathom::train {
+namespace {
+
+class RecipeTest : public testing::Test {
+ protected:
+  RecipeTest() {
+    path_ =
+        (std::filesystem::temp_directory_path() / ("fathom-recipe-" + std::to_string(::getpid()) + ".toml")).string();
+  }
+  ~RecipeTest() override { std::filesystem::remove(path_); }
+
+  Recipe read(const std::string& text) const {
+    std::ofstream(path_) << text;
+    return Recipe::read(path_);
+  }
+  std::string error_of(const std::string& text) const {
+    try {
+      read(text);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  std::string path_;
+};
+
+constexpr const char* kShort = "model = 'm.json'\nout = 'o'\n[[data]]\npath = 'd/train.tokens'\n";
+
+TEST_F(RecipeTest, PathsAreRelativeToTheRecipe) {
+  const Recipe r = read(kShort);
+  const std::string folder = std::filesystem::path(path_).parent_path().string();
+  EXPECT_EQ(r.model, folder + "/m.json");
+  EXPECT_EQ(r.data.at(0).path, folder + "/d/train.tokens");
+  EXPECT_EQ(r.data.at(0).weight, 1);
+  EXPECT_EQ(r.steps, 1000);
+}
+
+TEST_F(RecipeTest, ReadsEveryKey) {
+  const Recipe r = read(
+      "model = 'm'\ntokenizer = 't'\nout = 'o'\nseed = 3\ninit_deviation = 0.02\nheldout = ['h']\nsteps = 7\n"
+      "batch_tokens = 64\nmicro_batch_tokens = 32\ncontext = 16\ncompute = 'f32'\ngrad_clip = 2\n"
+      "bias_update_speed = 0\nbalance_alpha = 0.5\nmtp_weight = 0\nz_weight = 1e-4\nevaluate_every = 5\n"
+      "checkpoint_every = 6\nkeep = 4\n[optimizer]\nlearning_rate = 0.1\nbeta1 = 0.8\nbeta2 = 0.9\neps = 1e-6\n"
+      "weight_decay = 0\n[schedule]\nname = 'wsd'\nwarmup = 2\n[[data]]\npath = 'a'\nweight = 2\n[[data]]\npath = "
+      "'b'\n");
+  EXPECT_EQ(r.seed, 3U);
+  EXPECT_EQ(r.data.size(), 2U);
+  EXPECT_EQ(r.data[0].weight, 2);
+  EXPECT_EQ(r.adamw.beta2, 0.9);
+  EXPECT_EQ(r.schedule, "wsd");
+  EXPECT_EQ(r.keep, 4);
+  EXPECT_EQ(r.losses.balance_alpha, 0.5);
+}
+
+TEST_F(RecipeTest, ErrorsNameLineAndKey) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> bad = {
+      {"model = ", {"line 1"}},
+      {std::string("stepz = 3\n") + kShort, {"line 1", "stepz", "steps?"}},
+      {std::string(kShort) + "[optimizer]\nlerning_rate = 1\n", {"line 6", "optimizer.learning_rate?"}},
+      {std::string("steps = 'x'\n") + kShort, {"line 1", "steps", "whole number"}},
+      {std::string("steps = 0\n") + kShort, {"line 1", "1 or more"}},
+      {std::string("compute = 'fp4'\n") + kShort, {"compute", "bf16"}},
+      {std::string("heldout = 'x'\n") + kShort, {"heldout", "list"}},
+      {"out = 'o'\n[[data]]\npath = 'd'\n", {"model", "missing"}},
+      {"model = 'm'\nout = 'o'\n", {"data", "missing"}},
+      {"model = 'm'\nout = 'o'\n[[data]]\nweight = 1\n", {"no path"}},
+      {"model = 'm'\nout = 'o'\ndata = 3\n", {"[[data]]"}}};
+  for (const auto& [text, says] : bad) {
+    const std::string error = error_of(text);
+    EXPECT_NE(error.find(path_), std::string::npos) << text << error;
+    for (const std::string& part : says) EXPECT_NE(error.find(part), std::string::npos) << text << "\n" << error;
+  }
+  EXPECT_THROW(Recipe::read("nowhere.toml"), Error);
+}
+
+TEST(Schedule, FollowsItsPhases) {
+  const Schedule v3 = Schedule::named("v3", 20, 1000);
+  EXPECT_NEAR(v3.factor(0), 0.025, 1e-9);
+  EXPECT_NEAR(v3.factor(19), 0.975, 1e-9);
+  EXPECT_EQ(v3.factor(20), 1);
+  EXPECT_EQ(v3.factor(600), 1);
+  EXPECT_LT(v3.factor(800), 0.9);
+  EXPECT_NEAR(v3.factor(975), 0.1, 1e-9);
+  EXPECT_NEAR(v3.factor(999), 0.0332, 1e-9);
+  EXPECT_NEAR(v3.factor(5000), 0.0332, 1e-9);
+  const Schedule wsd = Schedule::named("wsd", 0, 100);
+  EXPECT_EQ(wsd.factor(79), 1);
+  EXPECT_NEAR(wsd.factor(90), 0.475, 1e-9);
+  EXPECT_NEAR(Schedule::named("cosine", 0, 100).factor(99), 0.1, 1e-3);
+  EXPECT_NEAR(Schedule::named("linear", 0, 100).factor(49), 0.505, 1e-9);
+  double last = 2;
+  for (int64_t step = 20; step < 1000; ++step) {
+    EXPECT_LE(v3.factor(step), last);
+    last = v3.factor(step);
+  }
+  EXPECT_THROW(Schedule::named("cosign", 0, 10), Error);
+  EXPECT_THROW(Schedule::named("v3", 10, 10), Error);
+  EXPECT_THROW(Schedule({}, 10), Error);
+  EXPECT_THROW(Schedule({{PhaseShape::kConstant, 0, 1, 1}}, 10), Error);
+}
+
+}  // namespace
+}  // namespace fathom::train
