@@ -25,6 +25,10 @@ class AdamW {
   void step(const ops::Context& ctx, ParameterSet& parameters, double learning_rate, double gradient_scale);
 
   int64_t steps() const { return steps_; }
+  void set_steps(int64_t steps) { steps_ = steps; }
+  // Moments of a parameter by its place in the set; undefined for one that is not trained.
+  const Tensor& first(size_t parameter) const { return first_[parameter]; }
+  const Tensor& second(size_t parameter) const { return second_[parameter]; }
 
  private:
   AdamWParams params_;

@@ -110,6 +110,14 @@ StepResult accumulate_gradients(const model::Transformer& model, const ops::Cont
   return result;
 }
 
+ops::CrossEntropyLoss forward_loss(const model::Transformer& model, const ops::Context& ctx,
+                                   std::span<const Sequence> sequences) {
+  const ops::TokenBatch batch = pack(sequences);
+  ops::LatentCache cache(model.cache_shape(), ctx.compute, page_count(batch));
+  const Tensor hidden_TD = model.forward(ctx, batch, cache);
+  return model.loss(ctx, hidden_TD, shifted(sequences, &Sequence::targets, 0, ops::kNoTarget), {});
+}
+
 void update_correction_bias(ParameterSet& parameters, const std::map<int64_t, std::vector<int64_t>>& expert_load,
                             double speed) {
   for (const auto& [layer, load] : expert_load) {

@@ -41,6 +41,10 @@ StepResult accumulate_gradients(const model::Transformer& model, const ops::Cont
                                 const ParameterSet& parameters, std::span<const Sequence> sequences,
                                 const StepParams& params, int64_t learned_tokens, double share);
 
+// The next-token loss of the sequences, without gradients.
+ops::CrossEntropyLoss forward_loss(const model::Transformer& model, const ops::Context& ctx,
+                                   std::span<const Sequence> sequences);
+
 // Auxiliary-loss-free balancing (V3 report, section 2.1.2): the bias of an expert that took less than the mean grows by
 // `speed`, that of one that took more shrinks.
 void update_correction_bias(ParameterSet& parameters, const std::map<int64_t, std::vector<int64_t>>& expert_load,

@@ -1,0 +1,67 @@
+#pragma once
+// A run: a recipe from its first step, or from where it was stopped, to its last.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "train/recipe.h"
+#include "train/schedule.h"
+#include "train/snapshot.h"
+
+namespace fathom::train {
+
+// What a step tells.
+struct StepReport {
+  int64_t step = 0;  // of the one that was done, from 1
+  int64_t steps = 0;
+  int64_t tokens = 0;  // of the run so far
+  double loss = 0;     // nats a token
+  std::optional<double> mtp_loss = {};
+  double accuracy = 0;  // share of tokens that were the most likely ones
+  double balance = 0;
+  double max_violation = 0;  // MaxVio: largest load over mean load, minus 1, the mean over layers
+  double gradient_norm = 0;
+  double learning_rate = 0;
+  double tokens_per_second = 0;
+  std::optional<double> heldout_loss = {};
+  bool is_skipped = false;  // its loss or gradient was not finite: the weights stayed as they were
+};
+
+class Trainer {
+ public:
+  // Reads model, data and, when `out` has one, the newest snapshot. Throws Error.
+  Trainer(const Recipe& recipe, ThreadTeam& team, CachingAllocator& allocator);
+
+  int64_t step() const { return state_.step; }
+  int64_t parameter_count() const;
+
+  // Steps until the recipe's last one, or until `should_stop` says so after a step; either way a snapshot is written.
+  // `report` is called after every step. A line for each goes to OUT/metrics.jsonl. Throws Error for a full disk and
+  // when too many steps in a row are not finite.
+  void run(const std::function<void(const StepReport&)>& report, const std::function<bool()>& should_stop);
+
+ private:
+  StepReport one_step();
+  double evaluate();
+  // Lines of steps that a stopped run did behind its last snapshot go: they are done again.
+  void drop_later_metrics() const;
+  void write_metrics(const StepReport& report) const;
+  void save();
+
+  Recipe recipe_;
+  json::Value config_;
+  ops::Context ctx_;
+  model::Transformer model_;
+  std::unique_ptr<ParameterSet> parameters_;
+  std::unique_ptr<AdamW> optimizer_;
+  std::unique_ptr<DataStream> data_;
+  std::vector<std::shared_ptr<const TokenShard>> heldout_;
+  Schedule schedule_;
+  RunState state_;
+  int64_t saved_step_ = -1;
+  int skipped_in_a_row_ = 0;
+};
+
+}  // namespace fathom::train
