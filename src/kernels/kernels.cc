@@ -9,6 +9,7 @@ namespace {
 KernelTable make_reference() {
   return {.isa = Isa::kPlain,
           .matmul = {reference::matmul_kernels(Compute::kF32), reference::matmul_kernels(Compute::kBF16)},
+          .product = {reference::product_kernels(Compute::kF32), reference::product_kernels(Compute::kBF16)},
           .attention = {reference::attention_kernels(Compute::kF32), reference::attention_kernels(Compute::kBF16)},
           .rowwise = reference::rowwise_kernels()};
 }
@@ -19,18 +20,22 @@ KernelTable make(Isa isa) {
   if (isa >= Isa::kAvx2) {
     install_rowwise_avx2(table);
     install_matmul_avx2(table);
+    install_product_avx2(table);
     install_attention_avx2(table);
   }
   if (isa >= Isa::kAvx512) {
     install_rowwise_avx512(table);
     install_matmul_avx512(table);
+    install_product_avx512(table);
     install_attention_avx512(table);
   }
   if (isa >= Isa::kAvx512Bf16) {
     install_matmul_avx512bf16(table);
+    install_product_avx512bf16(table);
   }
   if (isa >= Isa::kAmx) {
     install_matmul_amx(table);
+    install_product_amx(table);
   }
   return table;
 }

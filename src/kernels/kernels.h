@@ -5,6 +5,7 @@
 #include "base/cpu_features.h"
 #include "kernels/attention.h"
 #include "kernels/matmul.h"
+#include "kernels/product.h"
 #include "kernels/rowwise.h"
 
 namespace fathom::kernels {
@@ -12,6 +13,7 @@ namespace fathom::kernels {
 struct KernelTable {
   Isa isa;
   MatmulKernels matmul[kComputes];        // by Compute
+  ProductKernels product[kComputes];      // by Compute
   AttentionKernels attention[kComputes];  // by Compute
   RowwiseKernels rowwise;
 };
@@ -30,6 +32,10 @@ void install_matmul_avx2(KernelTable& table);
 void install_matmul_avx512(KernelTable& table);
 void install_matmul_avx512bf16(KernelTable& table);
 void install_matmul_amx(KernelTable& table);
+void install_product_avx2(KernelTable& table);
+void install_product_avx512(KernelTable& table);
+void install_product_avx512bf16(KernelTable& table);
+void install_product_amx(KernelTable& table);
 void install_attention_avx2(KernelTable& table);
 void install_attention_avx512(KernelTable& table);
 

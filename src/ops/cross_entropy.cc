@@ -11,7 +11,7 @@ namespace fathom::ops {
 namespace {
 
 // Tokens whose logits exist at a time.
-constexpr int64_t kChunkTokens = 256;
+constexpr int64_t kChunkTokens = 512;
 
 // Turns a row of logits into the gradient of factor (nll + z_weight z); adds to `loss`.
 void one_row(float* logits, int64_t vocabulary, int32_t target, const CrossEntropyParams& params,
@@ -48,24 +48,29 @@ CrossEntropyLoss cross_entropy(const Context& ctx, const Tensor& x_TD, const Wei
   FATHOM_CHECK(static_cast<int64_t>(targets_T.size()) == tokens);
   const bool wants_x = ctx.tape != nullptr && ctx.tape->tracks(x_TD);
   const bool wants_head = ctx.tape != nullptr && ctx.tape->tracks(head_VD);
-  const std::optional<Weight> turned =
-      wants_x ? std::optional(transposed_weight(ctx, head_VD, Workers::kTeam)) : std::nullopt;
+  const RightFactor to_logits = right_factor(ctx, head_VD, Turned::kYes, Workers::kTeam);
+  const std::optional<RightFactor> to_x =
+      wants_x ? std::optional(right_factor(ctx, head_VD, Turned::kNo, Workers::kTeam)) : std::nullopt;
   const Tensor logits = ctx.empty({std::min(tokens, kChunkTokens), vocabulary});
   std::vector<CrossEntropyLoss> losses(static_cast<size_t>(tokens));
   for (int64_t begin = 0; begin < tokens; begin += kChunkTokens) {
     const int64_t count = std::min(kChunkTokens, tokens - begin);
     const Rows x = {x_TD.row(begin), count, width, width};
     const Rows chunk = {logits.f32(), count, vocabulary, vocabulary};
-    gemm(ctx, x, head_VD, logits.f32(), vocabulary, false, Workers::kTeam);
+    gemm(ctx, x, Turned::kNo, to_logits, vocabulary, logits.f32(), vocabulary, false, Workers::kTeam);
     ctx.team.for_each(count, [&](int64_t t, int) {
       const auto token = static_cast<size_t>(begin + t);
       FATHOM_CHECK(targets_T[token] >= kNoTarget && targets_T[token] < vocabulary);
       one_row(logits.row(t), vocabulary, targets_T[token], params, losses[token]);
     });
     if (wants_x) {
-      gemm(ctx, chunk, *turned, ctx.tape->gradient(ctx, x_TD).row(begin), width, true, Workers::kTeam);
+      float* dx = ctx.tape->gradient(ctx, x_TD).row(begin);
+      gemm(ctx, chunk, Turned::kNo, *to_x, width, dx, width, true, Workers::kTeam);
     }
-    if (wants_head) gemm_wgrad(ctx, chunk, x, ctx.tape->gradient(head_VD).f32(), Workers::kTeam);
+    if (wants_head) {
+      const WeightGradient of_head = {chunk, ctx.tape->gradient(head_VD).f32()};
+      gemm_wgrad(ctx, x, {&of_head, 1}, Workers::kTeam);
+    }
   }
   CrossEntropyLoss total;
   for (const CrossEntropyLoss& loss : losses) {

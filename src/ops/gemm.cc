@@ -7,126 +7,112 @@ namespace fathom::ops {
 namespace {
 
 constexpr int64_t kMinParallelWork = 1 << 16;
-constexpr int64_t kFeatureGrain = 32;
-// Columns that are turned at a time: a line of each row.
-constexpr int64_t kTurn = 16;
+// Rows of the left side in a work item, and how deep it is packed at a time: together they stay in the second level of
+// cache beside a strip of the right side in the first.
+constexpr int64_t kItemRows = 128;
+constexpr int64_t kItemDepth = 512;
+// Columns of the right side that are packed at a time.
+constexpr int64_t kItemColumns = 256;
+static_assert(kItemRows % kernels::kProductGrain == 0 && kItemDepth % kernels::kProductGrain == 0 &&
+              kItemColumns % kernels::kProductGrain == 0);
 
-void for_ranges(const Context& ctx, int64_t count, int64_t grain, int64_t work, Workers workers,
-                const std::function<void(int64_t, int64_t)>& range) {
-  if (workers == Workers::kCaller || work < kMinParallelWork) return range(0, count);
-  const int64_t step = std::max(grain, round_up(ceil_div(count, int64_t{4} * ctx.team.size()), grain));
-  ctx.team.for_each(ceil_div(count, step), [&](int64_t i, int) { range(i * step, std::min(count, (i + 1) * step)); });
+void for_items(const Context& ctx, int64_t count, int64_t grain, int64_t work, Workers workers,
+               const std::function<void(int64_t, int64_t)>& item) {
+  const bool is_alone = workers == Workers::kCaller || work < kMinParallelWork;
+  const auto range = [&](int64_t i, int) { item(i * grain, std::min(count, (i + 1) * grain)); };
+  if (!is_alone) return ctx.team.for_each(ceil_div(count, grain), range);
+  for (int64_t i = 0; i * grain < count; ++i) range(i, 0);
 }
 
-// to[c, r] = x[r, c] for columns [begin, end), by blocks that stay in cache.
-template <typename Store>
-void turn(const Rows& x, int64_t begin, int64_t end, const Store& store) {
-  for (int64_t c = begin; c < end; c += kTurn) {
-    const int64_t columns = std::min(kTurn, end - c);
-    for (int64_t r = 0; r < x.rows; ++r) {
-      const float* from = x.row(r) + c;
-      for (int64_t i = 0; i < columns; ++i) store(c + i, r, from[i]);
-    }
-  }
+const kernels::ProductKernels& product(const Context& ctx) {
+  return ctx.kernels.product[static_cast<int>(ctx.compute)];
 }
 
-DType matrix_type(const Context& ctx) { return ctx.compute == Compute::kF32 ? DType::kF32 : DType::kBF16; }
-
-// An uninitialised matrix of the context's arithmetic.
-Weight empty_weight(const Context& ctx, int64_t rows, int64_t cols) {
-  const Tensor values = ctx.empty({rows, cols}, matrix_type(ctx));
-  return {.view = {.data = values.data_bytes(), .dtype = values.dtype(), .rows = rows, .cols = cols},
-          .owner = std::make_shared<Tensor>(values)};
+// Rows [row, row + rows) and columns [column, column + cols) of x.
+kernels::FactorArgs part(const Rows& x, int64_t row, int64_t rows, int64_t column, int64_t cols, void* packed) {
+  return {.x = x.values + column + (x.chosen == nullptr ? row * x.stride : 0),
+          .x_stride = x.stride,
+          .chosen = x.chosen == nullptr ? nullptr : x.chosen + row,
+          .rows = rows,
+          .cols = cols,
+          .packed = packed};
 }
 
 }  // namespace
 
 Rows rows_of(const Tensor& x) { return {.values = x.f32(), .rows = x.dim(0), .cols = x.dim(1), .stride = x.dim(1)}; }
 
-Tensor transposed(const Context& ctx, const Rows& x, Workers workers) {
-  Tensor out = ctx.empty({x.cols, x.rows});
-  for_ranges(ctx, x.cols, kTurn, x.rows * x.cols, workers, [&](int64_t begin, int64_t end) {
-    turn(x, begin, end, [&](int64_t c, int64_t r, float value) { out.row(c)[r] = value; });
+RightFactor right_factor(const Context& ctx, const Rows& x, Turned turned, Workers workers) {
+  const auto& kernels = product(ctx);
+  const bool is_turned = turned == Turned::kYes;
+  RightFactor out = {.packed = nullptr, .k = is_turned ? x.cols : x.rows, .n = is_turned ? x.rows : x.cols};
+  out.packed = ctx.allocator.allocate(kernels.right_bytes(out.n, out.k));
+  for_items(ctx, out.n, kItemColumns, out.n * out.k, workers, [&](int64_t begin, int64_t end) {
+    void* to = out.packed.get() + kernels.right_bytes(begin, out.k);
+    is_turned ? kernels.pack_right_turned(part(x, begin, end - begin, 0, x.cols, to))
+              : kernels.pack_right(part(x, 0, x.rows, begin, end - begin, to));
   });
   return out;
 }
 
-Weight transposed_weight(const Context& ctx, const Rows& x, Workers workers) {
-  Weight out = empty_weight(ctx, x.cols, x.rows);
-  auto* values = const_cast<void*>(out.view.data);
-  for_ranges(ctx, x.cols, kTurn, x.rows * x.cols, workers, [&](int64_t begin, int64_t end) {
-    if (out.view.dtype == DType::kF32) {
-      turn(x, begin, end,
-           [&](int64_t c, int64_t r, float value) { static_cast<float*>(values)[c * x.rows + r] = value; });
-    } else {
-      turn(x, begin, end, [&](int64_t c, int64_t r, float value) {
-        static_cast<bf16_t*>(values)[c * x.rows + r] = f32_to_bf16(value);
-      });
-    }
-  });
-  return out;
-}
-
-Weight transposed_weight(const Context& ctx, const Weight& w, Workers workers) {
+RightFactor right_factor(const Context& ctx, const Weight& w, Turned turned, Workers workers) {
+  const auto rows_at = [&](const float* values) { return Rows{values, w.rows(), w.cols(), w.cols(), nullptr}; };
   if (w.view.dtype == DType::kF32) {
-    return transposed_weight(ctx, Rows{static_cast<const float*>(w.view.data), w.rows(), w.cols(), w.cols(), nullptr},
-                             workers);
+    return right_factor(ctx, rows_at(static_cast<const float*>(w.view.data)), turned, workers);
   }
-  FATHOM_CHECK_MSG(w.view.dtype == DType::kBF16, "gradient through a matrix of {}", dtype_name(w.view.dtype));
-  const auto* from = static_cast<const bf16_t*>(w.view.data);
-  Weight out = empty_weight(ctx, w.cols(), w.rows());
-  auto* values = const_cast<void*>(out.view.data);
-  for_ranges(ctx, w.cols(), kTurn, w.rows() * w.cols(), workers, [&](int64_t begin, int64_t end) {
-    for (int64_t r = 0; r < w.rows(); ++r) {
-      for (int64_t c = begin; c < end; ++c) {
-        const bf16_t value = from[r * w.cols() + c];
-        if (out.view.dtype == DType::kF32) {
-          static_cast<float*>(values)[c * w.rows() + r] = bf16_to_f32(value);
-        } else {
-          static_cast<bf16_t*>(values)[c * w.rows() + r] = value;
-        }
+  const Tensor wide = ctx.empty({w.rows(), w.cols()});
+  for_items(ctx, w.rows(), kItemRows, w.rows() * w.cols(), workers, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const auto* row = static_cast<const std::byte*>(w.view.row(r));
+      for (int64_t c = 0; c < w.cols(); c += kScaleBlock) {
+        ctx.rowwise().widen(row + static_cast<size_t>(c) * dtype_bytes(w.view.dtype), w.view.dtype,
+                            w.view.scale(r, c / kScaleBlock), std::min(kScaleBlock, w.cols() - c), wide.row(r) + c);
       }
     }
   });
-  return out;
+  return right_factor(ctx, rows_at(wide.f32()), turned, workers);
 }
 
-void gemm(const Context& ctx, const Rows& a, const Weight& b, float* y, int64_t y_stride, bool accumulate,
-          Workers workers) {
-  FATHOM_CHECK_MSG(a.cols == b.cols(), "product of [{}, {}] and [{}, {}]", a.rows, a.cols, b.rows(), b.cols());
-  if (a.rows == 0 || a.cols == 0) return;
-  const auto& matmul = ctx.matmul();
-  const auto packed = ctx.allocator.allocate(matmul.packed_bytes(a.rows, a.cols));
-  for_ranges(ctx, a.cols, kernels::kPackK, a.rows * a.cols, workers, [&](int64_t begin, int64_t end) {
-    matmul.pack({.x = a.values + begin,
-                 .x_stride = a.stride,
-                 .rows = a.chosen,
-                 .m = a.rows,
-                 .k = a.cols,
-                 .k_begin = begin,
-                 .k_end = end,
-                 .packed = packed.get()});
-  });
-  for_ranges(ctx, b.rows(), kFeatureGrain, a.rows * b.rows() * a.cols, workers, [&](int64_t begin, int64_t end) {
-    matmul.linear({.packed_x = packed.get(),
-                   .m = a.rows,
-                   .w = b.view,
-                   .n_begin = begin,
-                   .n_end = end,
-                   .y = y + begin,
-                   .y_stride = y_stride,
-                   .accumulate = accumulate});
+void gemm(const Context& ctx, const Rows& a, Turned turned, const RightFactor& b, int64_t n, float* y, int64_t y_stride,
+          bool accumulate, Workers workers) {
+  const auto& kernels = product(ctx);
+  const bool is_turned = turned == Turned::kYes;
+  const int64_t m = is_turned ? a.cols : a.rows;
+  const int64_t k = is_turned ? a.rows : a.cols;
+  FATHOM_CHECK_MSG(k <= b.k && n <= b.n, "product of [{}, {}] and [{}, {}]", m, k, b.k, b.n);
+  for_items(ctx, m, kItemRows, m * n * k, workers, [&](int64_t begin, int64_t end) {
+    const int64_t rows = end - begin;
+    const auto packed = ctx.allocator.allocate(kernels.left_bytes(rows, std::min(k, kItemDepth)));
+    for (int64_t at = 0; at < k; at += kItemDepth) {
+      const int64_t depth = std::min(kItemDepth, k - at);
+      is_turned ? kernels.pack_left_turned(part(a, at, depth, begin, rows, packed.get()))
+                : kernels.pack_left(part(a, begin, rows, at, depth, packed.get()));
+      kernels.multiply({.left = packed.get(),
+                        .right = b.packed.get() + kernels.right_depth(at),
+                        .left_k = depth,
+                        .right_k = b.k,
+                        .m = rows,
+                        .n = n,
+                        .k = depth,
+                        .y = y + begin * y_stride,
+                        .y_stride = y_stride,
+                        .accumulate = accumulate || at > 0});
+    }
   });
 }
 
 void gemm_dgrad(const Context& ctx, const Rows& dy, const Weight& w, float* dx, int64_t dx_stride, bool accumulate,
                 Workers workers) {
-  gemm(ctx, dy, transposed_weight(ctx, w, workers), dx, dx_stride, accumulate, workers);
+  if (dy.rows == 0) return;
+  gemm(ctx, dy, Turned::kNo, right_factor(ctx, w, Turned::kNo, workers), w.cols(), dx, dx_stride, accumulate, workers);
 }
 
-void gemm_wgrad(const Context& ctx, const Rows& dy, const Rows& x, float* dw, Workers workers) {
-  const Tensor dy_turned = transposed(ctx, dy, workers);
-  gemm(ctx, rows_of(dy_turned), transposed_weight(ctx, x, workers), dw, x.cols, true, workers);
+void gemm_wgrad(const Context& ctx, const Rows& x, std::span<const WeightGradient> gradients, Workers workers) {
+  if (x.rows == 0) return;
+  const RightFactor right = right_factor(ctx, x, Turned::kNo, workers);
+  for (const WeightGradient& gradient : gradients) {
+    gemm(ctx, gradient.dy, Turned::kYes, right, x.cols, gradient.dw, x.cols, true, workers);
+  }
 }
 
 }  // namespace fathom::ops

@@ -1,6 +1,7 @@
 #pragma once
-// Products of activations among themselves, as gradients need them. The kernels multiply packed rows with the rows of a
-// stored matrix; what lies the other way round is turned first.
+// Products of activations among themselves and with weights, as gradients need them (kernels/product.h).
+
+#include <span>
 
 #include "ops/context.h"
 
@@ -15,26 +16,37 @@ struct Rows {
   const int32_t* chosen = nullptr;  // [rows] which ones; null: in order
 
   const float* row(int64_t i) const { return values + (chosen == nullptr ? i : chosen[i]) * stride; }
+
 };
 Rows rows_of(const Tensor& x);
 
 // Who computes: the whole team, or the calling member alone where the team is at work on other items already.
 enum class Workers { kTeam, kCaller };
 
-// x^T as rows of F32, [cols, rows].
-Tensor transposed(const Context& ctx, const Rows& x, Workers workers);
-// x^T as a matrix that linear products read, in the context's arithmetic.
-Weight transposed_weight(const Context& ctx, const Rows& x, Workers workers);
-// w^T of a stored matrix.
-Weight transposed_weight(const Context& ctx, const Weight& w, Workers workers);
+enum class Turned { kNo, kYes };
 
-// y[m, n] (+)= a[m, k] b[n, k]^T.
-void gemm(const Context& ctx, const Rows& a, const Weight& b, float* y, int64_t y_stride, bool accumulate,
-          Workers workers);
+// The packed right side of a product, [k, n].
+struct RightFactor {
+  std::shared_ptr<std::byte> packed;
+  int64_t k = 0;
+  int64_t n = 0;
+};
+RightFactor right_factor(const Context& ctx, const Rows& x, Turned turned, Workers workers);
+// Of a stored matrix, widened if it is not F32.
+RightFactor right_factor(const Context& ctx, const Weight& w, Turned turned, Workers workers);
 
-// The gradients of y_TN = x_TK w_NK^T: Dgrad, dx (+)= dy w, and Wgrad, dw += dy^T x.
+// y[m, n] (+)= a b. Where a is less deep than b, or n less than its columns, the rest of b takes no part.
+void gemm(const Context& ctx, const Rows& a, Turned turned, const RightFactor& b, int64_t n, float* y, int64_t y_stride,
+          bool accumulate, Workers workers);
+
+// The gradients of y_TN = x_TK w_NK^T: Dgrad, dx (+)= dy w, and Wgrad, dw += dy^T x; the latter for all of
+// `gradients` that have x in common.
 void gemm_dgrad(const Context& ctx, const Rows& dy, const Weight& w, float* dx, int64_t dx_stride, bool accumulate,
                 Workers workers);
-void gemm_wgrad(const Context& ctx, const Rows& dy, const Rows& x, float* dw, Workers workers);
+struct WeightGradient {
+  Rows dy;
+  float* dw;
+};
+void gemm_wgrad(const Context& ctx, const Rows& x, std::span<const WeightGradient> gradients, Workers workers);
 
 }  // namespace fathom::ops

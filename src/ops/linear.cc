@@ -56,7 +56,9 @@ void record_linear(const Context& ctx, Compute compute, const Tensor& x, const W
     if (tape.tracks(x)) {
       gemm_dgrad(inner, rows_of(dy), w, tape.gradient(inner, x).f32(), x.dim(1), true, Workers::kTeam);
     }
-    if (tape.tracks(w)) gemm_wgrad(inner, rows_of(dy), rows_of(x), tape.gradient(w).f32(), Workers::kTeam);
+    if (!tape.tracks(w)) return;
+    const WeightGradient of_w = {rows_of(dy), tape.gradient(w).f32()};
+    gemm_wgrad(inner, rows_of(x), {&of_w, 1}, Workers::kTeam);
   });
 }
 

@@ -18,6 +18,13 @@ namespace {
 // Queries that are worked on at a time: scores stay in cache.
 constexpr int64_t kQueryBlock = 64;
 
+// Right sides that all queries of a head share.
+struct HeadFactors {
+  RightFactor keys;
+  RightFactor keys_turned;
+  RightFactor values_turned;
+};
+
 class MlaBackward {
  public:
   MlaBackward(const Context& ctx, Tape& tape, const MlaSaved& saved, const Tensor& d_out)
@@ -37,7 +44,8 @@ class MlaBackward {
     add_query();
     add_keys();
     if (tape_.tracks(p_.kv_b_proj)) {
-      gemm_wgrad(ctx_, rows_of(dkv_), rows_of(s_.latent_TR), tape_.gradient(p_.kv_b_proj).f32(), Workers::kTeam);
+      const WeightGradient of_kv_b = {rows_of(dkv_), tape_.gradient(p_.kv_b_proj).f32()};
+      gemm_wgrad(ctx_, rows_of(s_.latent_TR), {&of_kv_b, 1}, Workers::kTeam);
     }
     if (tape_.tracks(s_.latent_TR)) {
       gemm_dgrad(ctx_, rows_of(dkv_), p_.kv_b_proj, tape_.gradient(ctx_, s_.latent_TR).f32(), p_.kv_lora_rank, true,
@@ -84,13 +92,14 @@ class MlaBackward {
   void head(const Span& span, int64_t h) {
     const int64_t n = span.length();
     const Tensor keys = head_keys(span, h);
-    const Weight k = as_weight(keys);
-    const Rows v_rows = {kv_.row(span.begin) + h * kv_dim() + nope(), n, p_.v_head_dim, kv_.dim(1)};
-    const Tensor v = copy(v_rows);
+    const Rows values = {kv_.row(span.begin) + h * kv_dim() + nope(), n, p_.v_head_dim, kv_.dim(1)};
+    const HeadFactors factors = {.keys = right(rows_of(keys), Turned::kNo),
+                                 .keys_turned = right(rows_of(keys), Turned::kYes),
+                                 .values_turned = right(values, Turned::kYes)};
     const Tensor dk = zeros({n, qk_dim()});
     const Tensor dv = zeros({n, p_.v_head_dim});
     for (int64_t begin = 0; begin < n; begin += kQueryBlock) {
-      block(span, h, begin, std::min(n, begin + kQueryBlock), k, v, dk, dv);
+      block(span, h, begin, std::min(n, begin + kQueryBlock), factors, dk, dv);
     }
     for (int64_t s = 0; s < n; ++s) {
       float* to = dkv_.row(span.begin + s) + h * kv_dim();
@@ -101,18 +110,18 @@ class MlaBackward {
   }
 
   // Queries [begin, end) of the span.
-  void block(const Span& span, int64_t h, int64_t begin, int64_t end, const Weight& k, const Tensor& v,
-             const Tensor& dk, const Tensor& dv) {
+  void block(const Span& span, int64_t h, int64_t begin, int64_t end, const HeadFactors& head, const Tensor& dk,
+             const Tensor& dv) {
     const int64_t rows = end - begin;
     const int64_t first = span.begin + begin;
     const Rows q = {s_.q_TD.row(first) + h * qk_dim(), rows, qk_dim(), s_.q_TD.dim(1)};
     const Rows d_out = {d_out_.row(first) + h * p_.v_head_dim, rows, p_.v_head_dim, d_out_.dim(1)};
     const Tensor p = ctx_.empty({rows, end});
-    gemm(ctx_, q, rows_before(k, end), p.f32(), end, false, Workers::kCaller);
+    gemm(ctx_, q, Turned::kNo, head.keys_turned, end, p.f32(), end, false, Workers::kCaller);
     softmax(span, begin, p);
     const Tensor dp = ctx_.empty({rows, end});
-    gemm(ctx_, d_out, rows_before(as_weight(v), end), dp.f32(), end, false, Workers::kCaller);
-    gemm_wgrad(ctx_, rows_of(p), d_out, dv.f32(), Workers::kCaller);
+    gemm(ctx_, d_out, Turned::kNo, head.values_turned, end, dp.f32(), end, false, Workers::kCaller);
+    add_turned(p, d_out, dv);
 
     // dp becomes ds.
     const auto scale = static_cast<float>(p_.softmax_scale);
@@ -121,9 +130,9 @@ class MlaBackward {
       const float mean = ctx_.rowwise().dot(o, d_out.row(i), p_.v_head_dim);
       for (int64_t j = 0; j < end; ++j) dp.row(i)[j] = p.row(i)[j] * (dp.row(i)[j] - mean) * scale;
     }
-    gemm_dgrad(ctx_, rows_of(dp), rows_before(k, end), dq_.row(first) + h * qk_dim(), dq_.dim(1), false,
-               Workers::kCaller);
-    gemm_wgrad(ctx_, rows_of(dp), q, dk.f32(), Workers::kCaller);
+    gemm(ctx_, rows_of(dp), Turned::kNo, head.keys, qk_dim(), dq_.row(first) + h * qk_dim(), dq_.dim(1), false,
+         Workers::kCaller);
+    add_turned(dp, q, dk);
   }
 
   // scores [rows, end] become probabilities; positions that a token does not see get zero.
@@ -168,26 +177,17 @@ class MlaBackward {
     return keys;
   }
 
-  Tensor copy(const Rows& rows) const {
-    Tensor out = ctx_.empty({rows.rows, rows.cols});
-    for (int64_t i = 0; i < rows.rows; ++i) std::copy_n(rows.row(i), rows.cols, out.row(i));
-    return out;
+  RightFactor right(const Rows& x, Turned turned) const { return right_factor(ctx_, x, turned, Workers::kCaller); }
+
+  // to += p^T x.
+  void add_turned(const Tensor& p, const Rows& x, const Tensor& to) const {
+    gemm(ctx_, rows_of(p), Turned::kYes, right(x, Turned::kNo), x.cols, to.f32(), x.cols, true, Workers::kCaller);
   }
 
   Tensor zeros(Shape shape) const {
     Tensor out = ctx_.empty(std::move(shape));
     std::fill_n(out.f32(), out.count(), 0.0F);
     return out;
-  }
-
-  static Weight as_weight(const Tensor& x) {
-    return {.view = {.data = x.data_bytes(), .dtype = DType::kF32, .rows = x.dim(0), .cols = x.dim(1)},
-            .owner = std::make_shared<Tensor>(x)};
-  }
-
-  static Weight rows_before(Weight w, int64_t end) {
-    w.view.rows = end;
-    return w;
   }
 
   void add_query() {

@@ -71,16 +71,18 @@ class SwigluBackward {
         h.row(i)[j] *= factor;
       }
     }
-    wgrad(dy, rows_of(h), group.weights.down_proj, workers);
-    wgrad(rows_of(dgate), x, group.weights.gate_proj, workers);
-    wgrad(rows_of(dup), x, group.weights.up_proj, workers);
+    if (tape_.tracks(group.weights.down_proj)) {
+      const WeightGradient of_down = {dy, tape_.gradient(group.weights.down_proj).f32()};
+      gemm_wgrad(ctx_, rows_of(h), {&of_down, 1}, workers);
+    }
+    if (tape_.tracks(group.weights.gate_proj)) {
+      const WeightGradient of_x[] = {{rows_of(dgate), tape_.gradient(group.weights.gate_proj).f32()},
+                                     {rows_of(dup), tape_.gradient(group.weights.up_proj).f32()}};
+      gemm_wgrad(ctx_, x, of_x, workers);
+    }
     float* dx = dx_rows_.row(group.first_output);
     gemm_dgrad(ctx_, rows_of(dgate), group.weights.gate_proj, dx, x_.dim(1), false, workers);
     gemm_dgrad(ctx_, rows_of(dup), group.weights.up_proj, dx, x_.dim(1), true, workers);
-  }
-
-  void wgrad(const Rows& dy, const Rows& x, const Weight& w, Workers workers) {
-    if (tape_.tracks(w)) gemm_wgrad(ctx_, dy, x, tape_.gradient(w).f32(), workers);
   }
 
   // dx in the order of the forward pass's sum, whoever computed the parts.

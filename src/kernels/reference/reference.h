@@ -6,12 +6,14 @@
 
 #include "kernels/attention.h"
 #include "kernels/matmul.h"
+#include "kernels/product.h"
 #include "kernels/rowwise.h"
 #include "tensor/dtype.h"
 
 namespace fathom::kernels::reference {
 
 MatmulKernels matmul_kernels(Compute compute);
+ProductKernels product_kernels(Compute compute);
 AttentionKernels attention_kernels(Compute compute);
 RowwiseKernels rowwise_kernels();
 
