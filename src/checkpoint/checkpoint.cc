@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "checkpoint/shard_writer.h"
 
 namespace fathom::checkpoint {
 namespace {
@@ -118,6 +119,8 @@ Checkpoint::Found WeightBinder::require(const std::string& name, const Shape& sh
 }
 
 void WeightBinder::matrix(const std::string& name, Weight& weight, int64_t rows, int64_t cols) {
+  const auto shared = model::shared_with(name, checkpoint_->config().tie_word_embeddings);
+  if (shared && checkpoint_->find(name).entry == nullptr) return matrix(*shared, weight, rows, cols);
   const auto found = require(name, {rows, cols});
   const DType dtype = found.entry->dtype;
   if (dtype != DType::kF32 && dtype != DType::kBF16 && dtype != DType::kF16 && dtype != DType::kF8E4M3) {
@@ -130,8 +133,8 @@ void WeightBinder::matrix(const std::string& name, Weight& weight, int64_t rows,
 }
 
 void WeightBinder::bind_scale(const std::string& name, Weight& weight) const {
-  const std::string scale_name = name.substr(0, name.rfind("weight")) + "weight_scale_inv";
-  const auto found = require(scale_name, {ceil_div(weight.rows(), kScaleBlock), ceil_div(weight.cols(), kScaleBlock)});
+  const std::string scales = scale_name(name);
+  const auto found = require(scales, {ceil_div(weight.rows(), kScaleBlock), ceil_div(weight.cols(), kScaleBlock)});
   auto owner = std::make_shared<WeightOwner>();
   owner->values = std::static_pointer_cast<const SafetensorsFile>(weight.owner);
   owner->scales = found.shard;
@@ -142,7 +145,7 @@ void WeightBinder::bind_scale(const std::string& name, Weight& weight) const {
   } else {
     owner->copied_scales = read_tensor(*found.shard, *found.entry);
     if (owner->copied_scales.dtype() != DType::kF32) {
-      fail(ErrorCode::kUnsupported, found.shard->path(), "tensor {} is {}, expected F32", scale_name,
+      fail(ErrorCode::kUnsupported, found.shard->path(), "tensor {} is {}, expected F32", scales,
            dtype_name(found.entry->dtype));
     }
     weight.view.scale_inv = owner->copied_scales.f32();

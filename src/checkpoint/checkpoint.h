@@ -42,6 +42,7 @@ class Checkpoint {
 };
 
 // Points a model's parameters into the mapped files: matrices as they lie, vectors widened to F32 (they are small).
+// What MTP modules share with the main model may be left out.
 // Throws Error for a tensor that is missing, has another shape than the model wants, or a type without a kernel.
 class WeightBinder : public model::ParameterVisitor {
  public:

@@ -22,6 +22,7 @@ struct DataFlags {
   std::string tokenizer;
   std::string out;
   std::string encoding = "v3.1";
+  std::string where;
   bool is_skipping = false;
   train::DataParams params;
 };
@@ -32,6 +33,22 @@ void add_file(const std::string& path, train::DataBuilder& builder) {
   std::ifstream in(path, std::ios::binary);
   if (!in) fail(ErrorCode::kNotFound, path, "cannot open");
   builder.add_jsonl(in, path);
+}
+
+// KEY=VALUE,VALUE
+train::LineFilter read_filter(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is no filter", text), "--where",
+                "write KEY=VALUE or KEY=VALUE,VALUE");
+  }
+  train::LineFilter out = {.key = text.substr(0, equals), .values = {}};
+  for (size_t begin = equals + 1; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    out.values.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
 }
 
 void report(const char* name, const std::string& path, const train::DataSplit& split) {
@@ -47,6 +64,7 @@ void run(DataFlags flags) {
   const uint64_t hash = hash64(read_text_file(json_path));
   flags.params.chat_encoding = tokenizer::chat_encoding_from_name(flags.encoding);
   flags.params.bad_lines = flags.is_skipping ? train::BadLines::kSkipped : train::BadLines::kFatal;
+  if (!flags.where.empty()) flags.params.filter = read_filter(flags.where);
   train::DataBuilder builder(tokenizer, flags.params);
   {
     Progress progress("files", static_cast<int64_t>(flags.files.size()));
@@ -68,8 +86,10 @@ void run(DataFlags flags) {
   write("train", builder.train());
   if (flags.params.heldout_share > 0) write("heldout", builder.heldout());
   const train::DataCounts& counts = builder.counts();
-  fmt::print("{} lines, {} duplicates left out, {} documents as prefix, suffix, middle, {} bad lines skipped\n",
-             counts.lines, counts.duplicates, counts.fim, counts.bad);
+  fmt::print(
+      "{} lines, {} filtered out, {} duplicates left out, {} documents as prefix, suffix, middle, {} bad lines "
+      "skipped\n",
+      counts.lines, counts.filtered, counts.duplicates, counts.fim, counts.bad);
   for (const std::string& bad : counts.first_bad) fmt::print("  skipped: {}\n", bad);
 }
 
@@ -96,6 +116,8 @@ void add_data(CLI::App& app) {
   command->add_option("--seed", flags->params.seed, "of the split and the cuts")->capture_default_str();
   command->add_option("--chat-template", flags->encoding, "encoding of chats")->capture_default_str();
   command->add_flag("--learn-all", flags->params.learns_all, "learn every token of a chat, not the assistant's alone");
+  command->add_option("--where", flags->where, "of JSONL take the lines in which KEY is one of the values")
+      ->type_name("KEY=VALUE,...");
   command->add_flag("--skip-bad", flags->is_skipping, "count and skip lines that cannot be read instead of stopping");
   command->footer(
       "Example:\n"

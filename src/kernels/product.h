@@ -1,7 +1,7 @@
 #pragma once
-// y[m, n] (+)= A[m, k] B[k, n] of activations, gradients and weights that are read once or twice: what the backward pass
-// multiplies. Both factors are packed first, from rows as they lie or turned over their diagonal, so that Fprop, Dgrad
-// and Wgrad are the same product (V3 report, figure 6): x w^T, dy w and dy^T x.
+// y[m, n] (+)= A[m, k] B[k, n] of activations, gradients and weights that are read once or twice: what the backward
+// pass multiplies. Both factors are packed first, from rows as they lie or turned over their diagonal, so that Fprop,
+// Dgrad and Wgrad are the same product (V3 report, figure 6): x w^T, dy w and dy^T x.
 //
 // Determinism: the bits of y[m, n] depend on row m of A, column n of B and the instruction set.
 
@@ -14,8 +14,8 @@ namespace fathom::kernels {
 constexpr int64_t kProductGrain = 32;
 
 struct FactorArgs {
-  const float* x = nullptr;       // [rows, cols]
-  int64_t x_stride = 0;           // values between rows
+  const float* x = nullptr;         // [rows, cols]
+  int64_t x_stride = 0;             // values between rows
   const int32_t* chosen = nullptr;  // [rows] which rows of x to take; null: 0..rows-1
   int64_t rows = 0;
   int64_t cols = 0;

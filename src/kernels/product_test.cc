@@ -32,7 +32,8 @@ Factor random_factor(int64_t rows, int64_t cols, bool chooses, Random& random) {
   Factor out = {std::vector<float>(static_cast<size_t>((chooses ? 2 * rows : rows) * cols)), {}, rows, cols};
   for (float& x : out.x) x = normal(random);
   if (chooses) {
-    for (int64_t i = 0; i < rows; ++i) out.chosen.push_back(static_cast<int32_t>(random() % static_cast<uint32_t>(2 * rows)));
+    for (int64_t i = 0; i < rows; ++i)
+      out.chosen.push_back(static_cast<int32_t>(random() % static_cast<uint32_t>(2 * rows)));
   }
   return out;
 }
@@ -87,7 +88,8 @@ class ProductTest : public testing::TestWithParam<std::tuple<Isa, Compute>> {
   static const ProductKernels& plain() { return of(reference_kernels()); }
 };
 
-std::vector<float> whole_product(const ProductKernels& kernels, const Problem& p, std::vector<float> y, bool accumulate) {
+std::vector<float> whole_product(const ProductKernels& kernels, const Problem& p, std::vector<float> y,
+                                 bool accumulate) {
   const auto left = p.pack_left(kernels);
   const auto right = p.pack_right(kernels);
   kernels.multiply({.left = left.get(),

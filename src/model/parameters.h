@@ -3,7 +3,9 @@
 // loading, saving, counting, optimizer groups and inspection are visitors.
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "tensor/tensor.h"
 
@@ -17,5 +19,9 @@ class ParameterVisitor {
   // A vector of n values, F32 in memory (norm weights, biases): small, so it is widened when loaded.
   virtual void vector(const std::string& name, Tensor& values, int64_t n) = 0;
 };
+
+// The parameter that an MTP module shares with the main model (V3 report, section 2.2: embedding and output head),
+// whose copy published checkpoints hold under a name of its own; nothing for all others.
+std::optional<std::string> shared_with(std::string_view name, bool tie_word_embeddings);
 
 }  // namespace fathom::model

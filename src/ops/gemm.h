@@ -16,7 +16,6 @@ struct Rows {
   const int32_t* chosen = nullptr;  // [rows] which ones; null: in order
 
   const float* row(int64_t i) const { return values + (chosen == nullptr ? i : chosen[i]) * stride; }
-
 };
 Rows rows_of(const Tensor& x);
 

@@ -156,7 +156,18 @@ void DataBuilder::add_chat(const json::Reader& line, DataSplit& split) {
   add_document(std::move(document), text_bytes, split);
 }
 
+bool DataBuilder::is_wanted(const json::Reader& line) const {
+  if (!params_.filter) return true;
+  const auto value = line.find(params_.filter->key);
+  const auto& wanted = params_.filter->values;
+  return value && std::find(wanted.begin(), wanted.end(), value->as_string()) != wanted.end();
+}
+
 void DataBuilder::add_line(const json::Reader& line) {
+  if (!is_wanted(line)) {
+    ++counts_.filtered;
+    return;
+  }
   if (const auto text = line.find("text")) return add_text(std::string(text->as_string()), line.location());
   if (!line.find("messages")) line.fail_expected("\"text\" or \"messages\"");
   DataSplit* split = place(json::dump(line.get("messages").value()));

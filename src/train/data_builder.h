@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <istream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -17,6 +18,12 @@ namespace fathom::train {
 
 enum class BadLines { kFatal, kSkipped };
 
+// Lines of JSONL that are taken: those in which `key` is one of the values.
+struct LineFilter {
+  std::string key;
+  std::vector<std::string> values;
+};
+
 struct DataParams {
   double fim_rate = 0;       // documents of plain text that become prefix, suffix, middle
   double heldout_share = 0;  // documents that go to the held-out split
@@ -24,6 +31,7 @@ struct DataParams {
   BadLines bad_lines = BadLines::kFatal;
   bool learns_all = false;  // chats: every token is learned, as in pretraining, not the assistant's alone
   tokenizer::ChatEncoding chat_encoding = tokenizer::ChatEncoding::kV31;
+  std::optional<LineFilter> filter;
 };
 
 struct DataSplit {
@@ -35,6 +43,7 @@ struct DataSplit {
 
 struct DataCounts {
   int64_t lines = 0;
+  int64_t filtered = 0;  // of other kinds than the wanted ones
   int64_t duplicates = 0;
   int64_t fim = 0;
   int64_t bad = 0;
@@ -55,6 +64,7 @@ class DataBuilder {
   const DataCounts& counts() const { return counts_; }
 
  private:
+  bool is_wanted(const json::Reader& line) const;
   void add_line(const json::Reader& line);
   void add_chat(const json::Reader& line, DataSplit& split);
   void add_document(Document document, int64_t text_bytes, DataSplit& split);

@@ -186,6 +186,17 @@ TEST(DataBuilder, TextStandsBetweenBeginAndEnd) {
   EXPECT_THROW(builder.add_text("\xFF", "z"), Error);
 }
 
+TEST(DataBuilder, TakesTheWantedLines) {
+  DataBuilder builder(tiny(), {.filter = LineFilter{.key = "source", .values = {"a", "c"}}});
+  std::stringstream in(
+      "{\"source\":\"a\",\"text\":\"1\"}\n{\"source\":\"b\",\"text\":\"2\"}\n{\"text\":\"3\"}\n"
+      "{\"source\":\"c\",\"text\":\"4\"}\n");
+  builder.add_jsonl(in, "x");
+  EXPECT_EQ(builder.counts().filtered, 2);
+  ASSERT_EQ(builder.train().documents.size(), 2U);
+  EXPECT_EQ(text_of(builder.train().documents[1], false), "4");
+}
+
 TEST(DataBuilder, MiddlesAreWholeTexts) {
   DataBuilder builder(tiny(), {.fim_rate = 0.5});
   std::set<std::string> texts;

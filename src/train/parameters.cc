@@ -6,9 +6,6 @@
 namespace fathom::train {
 namespace {
 
-constexpr const char* kEmbedding = "model.embed_tokens.weight";
-constexpr const char* kHead = "lm_head.weight";
-
 // Widens a stored matrix row by row, scale block by scale block.
 void widen(const ops::Context& ctx, const MatrixView& from, const Tensor& to) {
   ctx.team.for_each(from.rows, [&](int64_t r, int) {
@@ -47,9 +44,8 @@ Parameter& ParameterSet::add(const std::string& name, const Shape& shape, bool i
 }
 
 void ParameterSet::matrix(const std::string& name, Weight& weight, int64_t rows, int64_t cols) {
-  const bool is_shared_embedding = name.ends_with(".embed_tokens.weight") && name != kEmbedding;
-  if (is_shared_embedding || name.ends_with(".shared_head.head.weight")) {
-    weight = view_of(find(is_shared_embedding || has_tied_head_ ? kEmbedding : kHead)->value);
+  if (const auto shared = model::shared_with(name, has_tied_head_)) {
+    weight = view_of(find(*shared)->value);
     return;
   }
   const Parameter& parameter = add(name, {rows, cols}, true);

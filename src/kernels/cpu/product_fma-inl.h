@@ -63,7 +63,8 @@ void pack_strips_of_columns(const FactorArgs& a) noexcept {
       if constexpr (kStrip % kLanes == 0) {
         for (int64_t j = 0; j < kStrip; j += kLanes) {
           const int64_t left = count - j;
-          store(packed + j, left <= 0 ? zero() : Arithmetic::rounded(load(x + c + j, first(left < kLanes ? left : kLanes))));
+          store(packed + j,
+                left <= 0 ? zero() : Arithmetic::rounded(load(x + c + j, first(left < kLanes ? left : kLanes))));
         }
       } else {
         for (int64_t j = 0; j < kStrip; ++j) packed[j] = j < count ? rounded_value<Arithmetic>(x[c + j]) : 0.0F;

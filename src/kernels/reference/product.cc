@@ -38,9 +38,9 @@ void multiply(const ProductArgs& a) noexcept {
 }
 
 template <Compute compute>
-constexpr ProductKernels kTable = {factor_bytes,         factor_bytes,         factor_depth,
-                                   factor_depth,         pack<compute, true>,  pack<compute, false>,
-                                   pack<compute, false>, pack<compute, true>,  multiply};
+constexpr ProductKernels kTable = {factor_bytes,         factor_bytes,        factor_depth,
+                                   factor_depth,         pack<compute, true>, pack<compute, false>,
+                                   pack<compute, false>, pack<compute, true>, multiply};
 
 }  // namespace
 
