@@ -34,8 +34,7 @@ void stop_when_interrupted() {
   if (InterruptGuard::is_interrupted()) throw Interrupted();
 }
 
-void evaluate_shards(const EvalFlags& flags, engine::LoadedModel& model, const ops::Context& ctx,
-                     int64_t context) {
+void evaluate_shards(const EvalFlags& flags, engine::LoadedModel& model, const ops::Context& ctx, int64_t context) {
   size_t width = 5;
   for (const std::string& path : flags.shards) width = std::max(width, path.size());
   fmt::print("{:<{}}  {:>9}  {:>7}  {:>10}  {:>8}\n", "shard", width, "tokens", "loss", "perplexity", "bits/byte");
@@ -87,8 +86,7 @@ json::Value record(const evaluate::TaskResult& result) {
   return line;
 }
 
-void evaluate_tasks(const EvalFlags& flags, engine::LoadedModel& model, const ops::Context& ctx,
-                    int64_t context) {
+void evaluate_tasks(const EvalFlags& flags, engine::LoadedModel& model, const ops::Context& ctx, int64_t context) {
   const auto tokenizer = tokenizer::Tokenizer::load(flags.model.model);
   evaluate::TaskParams params = {.max_tokens = flags.max_tokens,
                                  .stop_tokens = {},

@@ -23,15 +23,15 @@ struct ShardLoss {
   double bits_per_byte() const;
 };
 
-// Loss on every document, each from its beginning; what is longer than `context` is read in windows of it, each of which
-// knows nothing of the ones before. `progress` hears of the tokens done.
+// Loss on every document, each from its beginning; what is longer than `context` is read in windows of it, each of
+// which knows nothing of the ones before. `progress` hears of the tokens done.
 ShardLoss shard_loss(const model::Transformer& model, const ops::Context& ctx, const train::TokenShard& shard,
                      int64_t context, const std::function<void(int64_t)>& progress);
 
 struct TaskResult {
   const Task* task = nullptr;
   bool is_right = false;
-  double f1 = 0;     // of words, for exact answers
+  double f1 = 0;          // of words, for exact answers
   std::string text = {};  // what the model wrote behind its reasoning, or the choice that it made
   int64_t tokens = 0;
 };

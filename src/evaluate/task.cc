@@ -45,8 +45,7 @@ std::string text_or(const json::Reader& line, const char* key, const char* other
 void ask(Task& task, tokenizer::ChatEncoding encoding, const std::vector<Message>& messages, size_t i,
          tokenizer::ChatOptions options) {
   options.thinking = messages[i].reasoning_content && !messages[i].reasoning_content->empty();
-  task.prompt =
-      tokenizer::render_chat(encoding, {messages.begin(), messages.begin() + static_cast<long>(i)}, options);
+  task.prompt = tokenizer::render_chat(encoding, {messages.begin(), messages.begin() + static_cast<long>(i)}, options);
   task.is_reasoning = tokenizer::ends_in_reasoning(encoding, options);
 }
 

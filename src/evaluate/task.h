@@ -31,11 +31,11 @@ struct Task {
   std::string kind;
   Check check = Check::kExact;
   std::vector<tokenizer::Segment> prompt;
-  bool is_reasoning = false;                   // what comes first is reasoning, up to </think>
-  std::vector<std::string> answers = {};       // any of them is right
+  bool is_reasoning = false;                    // what comes first is reasoning, up to </think>
+  std::vector<std::string> answers = {};        // any of them is right
   std::vector<tokenizer::ToolCall> calls = {};  // kCalls
-  std::vector<std::string> choices = {};       // kChoice
-  size_t choice = 0;                           // the right one
+  std::vector<std::string> choices = {};        // kChoice
+  size_t choice = 0;                            // the right one
 };
 
 // Tasks of one line; a chat may hold several: its calls, and its last answer. None: nothing in it can be checked.

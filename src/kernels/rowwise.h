@@ -27,6 +27,15 @@ struct RowwiseKernels {
   void (*to_bf16)(const float* x, int64_t n, bf16_t* y) noexcept;
   // sum over i of a[i] b[i].
   float (*dot)(const float* a, const float* b, int64_t n) noexcept;
+  // Largest of n values, -inf of none. Not for NaN.
+  float (*largest)(const float* x, int64_t n) noexcept;
+  // x = exp(x - less); returns the sum of the results.
+  float (*exp_sum)(float* x, float less, int64_t n) noexcept;
+  // Backward of factor silu(gate) up for the gradient dh: h = factor silu(gate) up, and dgate and dup; h may be dh.
+  void (*silu_mul_backward)(const float* gate, const float* up, const float* dh, float factor, int64_t n, float* h,
+                            float* dgate, float* dup) noexcept;
+  // Backward of a softmax of scale x: dp = p (dp - mean) scale, mean the sum of p dp.
+  void (*softmax_backward)(const float* p, float mean, float scale, int64_t n, float* dp) noexcept;
 };
 
 }  // namespace fathom::kernels

@@ -173,6 +173,53 @@ TEST_P(RowwiseTest, ToBf16HasTheBitsOfThePlainTwin) {
   }
 }
 
+TEST_P(RowwiseTest, LargestAndSoftmaxBackwardHaveTheBitsOfThePlainTwin) {
+  for_shapes([&](int64_t n, int offset, bool) {
+    Row x(random_, n, offset), dp(random_, n, 1, 5000);
+    EXPECT_TRUE(same(fast_.largest(x.data(), n), plain_.largest(x.data(), n)));
+    for (int64_t i = 0; i < n; ++i) x.data()[i] -= 10;  // all below zero: lanes behind the end must not count
+    EXPECT_TRUE(same(fast_.largest(x.data(), n), plain_.largest(x.data(), n)));
+    Row got = dp, want = dp;
+    fast_.softmax_backward(x.data(), 0.3F, 0.7F, n, got.data());
+    plain_.softmax_backward(x.data(), 0.3F, 0.7F, n, want.data());
+    expect_same(got, want);
+  });
+}
+
+void expect_near(Row& got, Row& want) {
+  EXPECT_TRUE(got.intact());
+  for (int64_t i = 0; i < want.size(); ++i) {
+    const float a = got.data()[i], b = want.data()[i];
+    ASSERT_LE(std::fabs(a - b), 1e-6F * (std::fabs(b) + 1e-3F)) << i;
+  }
+}
+
+TEST_P(RowwiseTest, ExpSumIsNearThePlainTwin) {
+  for_shapes([&](int64_t n, int offset, bool) {
+    Row got(random_, n, offset);
+    if (n > 3) got.data()[2] = -kInf;  // a position that is not seen
+    Row want = got;
+    const float sum = fast_.exp_sum(got.data(), 1.5F, n);
+    const float plain_sum = plain_.exp_sum(want.data(), 1.5F, n);
+    EXPECT_NEAR(sum, plain_sum, 1e-6F * plain_sum);
+    if (n > 3) {
+      EXPECT_EQ(got.data()[2], 0.0F);
+    }
+    expect_near(got, want);
+  });
+}
+
+TEST_P(RowwiseTest, SiluMulBackwardIsNearThePlainTwin) {
+  for_shapes([&](int64_t n, int offset, bool) {
+    Row gate(random_, n, offset), up(random_, n, 1, 5000), dh(random_, n, 0, 9000);
+    Row got[3] = {{n, 0}, {n, 1}, {n, 2}}, want[3] = {{n, 0}, {n, 1}, {n, 2}};
+    fast_.silu_mul_backward(gate.data(), up.data(), dh.data(), 0.6F, n, got[0].data(), got[1].data(), got[2].data());
+    plain_.silu_mul_backward(gate.data(), up.data(), dh.data(), 0.6F, n, want[0].data(), want[1].data(),
+                             want[2].data());
+    for (int i = 0; i < 3; ++i) expect_near(got[i], want[i]);
+  });
+}
+
 // |got - want| in units of want's last place.
 double ulps(float got, double want) {
   const float nearest = static_cast<float>(want);

@@ -13,28 +13,30 @@ namespace {
 // Tokens whose logits exist at a time.
 constexpr int64_t kChunkTokens = 512;
 
+// Values whose exponentials are added in F32.
+constexpr int64_t kRun = 1024;
+
 // Turns a row of logits into the gradient of factor (nll + z_weight z); adds to `loss`.
-void one_row(float* logits, int64_t vocabulary, int32_t target, const CrossEntropyParams& params,
-             CrossEntropyLoss& loss) {
+void one_row(const kernels::RowwiseKernels& kernels, float* logits, int64_t vocabulary, int32_t target,
+             const CrossEntropyParams& params, CrossEntropyLoss& loss) {
   if (target == kNoTarget) {
     std::fill_n(logits, vocabulary, 0.0F);
     return;
   }
-  const int64_t best = std::max_element(logits, logits + vocabulary) - logits;
-  const float most = logits[best];
+  const float most = kernels.largest(logits, vocabulary);
   const float of_target = logits[target];
+  const bool is_hit = of_target == most && std::find(logits, logits + target, most) == logits + target;
   double sum = 0;
-  for (int64_t v = 0; v < vocabulary; ++v) {
-    logits[v] = std::exp(logits[v] - most);
-    sum += logits[v];
+  for (int64_t v = 0; v < vocabulary; v += kRun) {
+    sum += static_cast<double>(kernels.exp_sum(logits + v, most, std::min(kRun, vocabulary - v)));
   }
   const double log_sum = std::log(sum) + most;
   loss.nll += log_sum - of_target;
   loss.z += log_sum * log_sum;
   loss.tokens += 1;
-  loss.hits += best == target ? 1 : 0;
+  loss.hits += is_hit ? 1 : 0;
   const auto scale = static_cast<float>(params.factor * (1 + 2 * params.z_weight * log_sum) / sum);
-  for (int64_t v = 0; v < vocabulary; ++v) logits[v] *= scale;
+  kernels.widen(logits, DType::kF32, scale, vocabulary, logits);
   logits[target] -= static_cast<float>(params.factor);
 }
 
@@ -61,7 +63,7 @@ CrossEntropyLoss cross_entropy(const Context& ctx, const Tensor& x_TD, const Wei
     ctx.team.for_each(count, [&](int64_t t, int) {
       const auto token = static_cast<size_t>(begin + t);
       FATHOM_CHECK(targets_T[token] >= kNoTarget && targets_T[token] < vocabulary);
-      one_row(logits.row(t), vocabulary, targets_T[token], params, losses[token]);
+      one_row(ctx.rowwise(), logits.row(t), vocabulary, targets_T[token], params, losses[token]);
     });
     if (wants_x) {
       float* dx = ctx.tape->gradient(ctx, x_TD).row(begin);

@@ -128,7 +128,7 @@ class MlaBackward {
     for (int64_t i = 0; i < rows; ++i) {
       const float* o = s_.o_TD.row(first + i) + h * p_.v_head_dim;
       const float mean = ctx_.rowwise().dot(o, d_out.row(i), p_.v_head_dim);
-      for (int64_t j = 0; j < end; ++j) dp.row(i)[j] = p.row(i)[j] * (dp.row(i)[j] - mean) * scale;
+      ctx_.rowwise().softmax_backward(p.row(i), mean, scale, end, dp.row(i));
     }
     gemm(ctx_, rows_of(dp), Turned::kNo, head.keys, qk_dim(), dq_.row(first) + h * qk_dim(), dq_.dim(1), false,
          Workers::kCaller);
@@ -137,35 +137,28 @@ class MlaBackward {
 
   // scores [rows, end] become probabilities; positions that a token does not see get zero.
   void softmax(const Span& span, int64_t begin, const Tensor& scores) const {
-    const auto scale = static_cast<float>(p_.softmax_scale);
+    const kernels::RowwiseKernels& kernels = ctx_.rowwise();
     const int64_t width = scores.dim(1);
-    std::vector<bool> seen(static_cast<size_t>(width));
     for (int64_t i = 0; i < scores.dim(0); ++i) {
       float* row = scores.row(i);
-      see(span, begin + i, seen);
-      float most = -std::numeric_limits<float>::infinity();
-      for (int64_t j = 0; j < width; ++j) {
-        row[j] *= scale;
-        if (seen[static_cast<size_t>(j)]) most = std::max(most, row[j]);
-      }
-      float sum = 0;
-      for (int64_t j = 0; j < width; ++j) {
-        row[j] = seen[static_cast<size_t>(j)] ? std::exp(row[j] - most) : 0.0F;
-        sum += row[j];
-      }
-      for (int64_t j = 0; j < width; ++j) row[j] /= sum;
+      hide_unseen(span, begin + i, row, width);
+      kernels.widen(row, DType::kF32, static_cast<float>(p_.softmax_scale), width, row);
+      const float sum = kernels.exp_sum(row, kernels.largest(row, width), width);
+      kernels.widen(row, DType::kF32, 1.0F / sum, width, row);
     }
   }
 
-  void see(const Span& span, int64_t position, std::vector<bool>& seen) const {
-    std::fill(seen.begin(), seen.end(), false);
+  void hide_unseen(const Span& span, int64_t position, float* scores, int64_t width) const {
+    constexpr float kHidden = -std::numeric_limits<float>::infinity();
     if (!s_.index_topk.defined()) {
-      std::fill_n(seen.begin(), position + 1, true);
+      std::fill(scores + position + 1, scores + width, kHidden);
       return;
     }
     const int64_t count = s_.index_topk.dim(1);
     const int32_t* chosen = s_.index_topk.i32() + (span.begin + position) * count;
+    std::vector<bool> seen(static_cast<size_t>(width));
     for (int64_t i = 0; i < count && chosen[i] >= 0; ++i) seen[static_cast<size_t>(chosen[i])] = true;
+    for (int64_t j = 0; j < width; ++j) scores[j] = seen[static_cast<size_t>(j)] ? scores[j] : kHidden;
   }
 
   Tensor head_keys(const Span& span, int64_t h) const {

@@ -44,7 +44,6 @@ class SwigluBackward {
   }
 
  private:
-  // d silu(g) / dg = s (1 + g (1 - s)), s = sigmoid(g).
   void backward(const SwigluGroup& group, Workers workers) {
     const int64_t m = group.m();
     const int64_t width = group.intermediate();
@@ -60,16 +59,8 @@ class SwigluBackward {
       const auto row = static_cast<size_t>(group.first_output + i);
       ctx_.rowwise().silu_mul(group.gate.row(i), group.up.row(i), width, h.row(i));
       factor_gradients_[row] = ctx_.rowwise().dot(h.row(i), dh.row(i), width);
-      const float factor = factors_[row];
-      const float* g = group.gate.row(i);
-      const float* u = group.up.row(i);
-      for (int64_t j = 0; j < width; ++j) {
-        const float s = 1.0F / (1.0F + std::exp(-g[j]));
-        const float d = factor * dh.row(i)[j];
-        dgate.row(i)[j] = d * u[j] * s * (1.0F + g[j] * (1.0F - s));
-        dup.row(i)[j] = d * g[j] * s;
-        h.row(i)[j] *= factor;
-      }
+      ctx_.rowwise().silu_mul_backward(group.gate.row(i), group.up.row(i), dh.row(i), factors_[row], width, h.row(i),
+                                       dgate.row(i), dup.row(i));
     }
     if (tape_.tracks(group.weights.down_proj)) {
       const WeightGradient of_down = {dy, tape_.gradient(group.weights.down_proj).f32()};

@@ -31,7 +31,7 @@ struct DataParams {
   BadLines bad_lines = BadLines::kFatal;
   bool learns_all = false;  // chats: every token is learned, as in pretraining, not the assistant's alone
   tokenizer::ChatEncoding chat_encoding = tokenizer::ChatEncoding::kV31;
-  std::optional<LineFilter> filter;
+  std::optional<LineFilter> filter = {};
 };
 
 struct DataSplit {

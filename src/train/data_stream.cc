@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -38,10 +39,25 @@ DataStream::DataStream(std::vector<DataSource> sources, uint64_t seed)
       has_tokens = source.shard->document(i).size() > 1;
     }
     if (!has_tokens) fail(ErrorCode::kInvalidArgument, source.shard->path(), "holds no document of two tokens or more");
-    if (!(source.weight > 0)) {
-      fail(ErrorCode::kInvalidArgument, source.shard->path(), "has weight {}, expected more than 0", source.weight);
-    }
+    weights_.push_back(source.weight);
   }
+  set_weights(weights_);
+}
+
+void DataStream::set_weights(const std::vector<double>& weights) {
+  if (weights.size() != sources_.size()) {
+    fail(ErrorCode::kInvalidArgument, "data", "found {} weights for {} sources", weights.size(), sources_.size());
+  }
+  double sum = 0;
+  for (size_t s = 0; s < weights.size(); ++s) {
+    if (!(weights[s] >= 0)) {
+      fail(ErrorCode::kInvalidArgument, sources_[s].shard->path(), "has weight {}, expected 0 or more", weights[s]);
+    }
+    sum += weights[s];
+  }
+  if (!(sum > 0)) fail(ErrorCode::kInvalidArgument, "data", "all weights are 0");
+  weights_ = weights;
+  for (SourcePosition& position : positions_) position.since = position.tokens;
 }
 
 std::span<const ShardToken> DataStream::document(size_t source, const SourcePosition& position) const {
@@ -53,12 +69,13 @@ std::span<const ShardToken> DataStream::document(size_t source, const SourcePosi
 
 size_t DataStream::next_source() const {
   size_t best = 0;
-  double least = 0;
+  double least = std::numeric_limits<double>::infinity();
   for (size_t s = 0; s < sources_.size(); ++s) {
     // A document that was begun is finished first.
     if (positions_[s].offset > 0) return s;
-    const double given = static_cast<double>(positions_[s].tokens) / sources_[s].weight;
-    if (s == 0 || given < least) {
+    if (weights_[s] == 0) continue;
+    const double given = static_cast<double>(positions_[s].tokens - positions_[s].since) / weights_[s];
+    if (given < least) {
       best = s;
       least = given;
     }
@@ -86,7 +103,9 @@ std::vector<Sequence> DataStream::next(int64_t tokens, int64_t context) {
       pass_document(source);
       continue;
     }
-    const int64_t count = std::min({left, context, tokens});
+    const int64_t whole = std::min(left, context);
+    if (whole > tokens && !out.empty()) break;
+    const int64_t count = std::min(whole, tokens);
     Sequence sequence;
     for (int64_t i = position.offset; i < position.offset + count; ++i) {
       const ShardToken target = all[static_cast<size_t>(i) + 1];

@@ -23,6 +23,7 @@ struct SourcePosition {
   int64_t index = 0;   // place in this epoch's order
   int64_t offset = 0;  // tokens of that document that were inputs already
   int64_t tokens = 0;  // inputs given in all
+  int64_t since = 0;   // of them, those before the weights were set
 
   bool operator==(const SourcePosition&) const = default;
 };
@@ -32,12 +33,15 @@ class DataStream {
   // Throws Error(kInvalidArgument) without documents or with a weight that is not positive.
   DataStream(std::vector<DataSource> sources, uint64_t seed);
 
-  // The next `tokens` inputs, cut into sequences of at most `context`. A document is begun at its first token; what
-  // does not fit into a sequence is the beginning of another. The source that lacks most of its share gives the next
-  // document; its documents come in an order that is drawn anew for each epoch.
+  // The next inputs, `tokens` at most, cut into sequences of at most `context`. A document is begun at its first token;
+  // what does not fit into a sequence is the beginning of another, and a sequence that does not fit behind others
+  // begins the next batch. The source that lacks most of its share gives the next document; its documents come in an
+  // order that is drawn anew for each epoch.
   std::vector<Sequence> next(int64_t tokens, int64_t context);
 
   const std::vector<SourcePosition>& position() const { return positions_; }
+  // Shares from here on, one for each source; a source of weight 0 rests. Throws Error(kInvalidArgument).
+  void set_weights(const std::vector<double>& weights);
   // Continues behind a position of a stream of the same sources and seed.
   void seek(const std::vector<SourcePosition>& positions);
 
@@ -49,6 +53,7 @@ class DataStream {
 
   std::vector<DataSource> sources_;
   uint64_t seed_;
+  std::vector<double> weights_;
   std::vector<SourcePosition> positions_;
 };
 

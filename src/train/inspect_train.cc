@@ -44,15 +44,15 @@ InspectTrainSettings InspectTrainSettings::read(const json::Reader& json) {
   InspectTrainSettings out;
   if (const auto steps = in.find("steps")) out.steps = steps->as_int(1, 1 << 20);
   out.learning_rate = number(in, "lr", out.learning_rate);
-  out.adamw.eps = number(in, "eps", out.adamw.eps);
-  out.adamw.weight_decay = number(in, "weight_decay", out.adamw.weight_decay);
+  out.optimizer.eps = number(in, "eps", out.optimizer.eps);
+  out.optimizer.weight_decay = number(in, "weight_decay", out.optimizer.weight_decay);
   out.grad_clip = number(in, "grad_clip", out.grad_clip);
   out.bias_update_speed = number(in, "bias_update_speed", out.bias_update_speed);
   if (const auto betas = in.find("betas")) {
     const auto items = betas->items();
     if (items.size() != 2) betas->fail_expected("two numbers");
-    out.adamw.beta1 = items[0].as_double();
-    out.adamw.beta2 = items[1].as_double();
+    out.optimizer.beta1 = items[0].as_double();
+    out.optimizer.beta2 = items[1].as_double();
   }
   return out;
 }
@@ -61,7 +61,7 @@ std::vector<std::pair<std::string, Tensor>> inspect_train(model::Transformer& mo
                                                           const std::vector<std::vector<std::vector<int32_t>>>& batches,
                                                           const InspectTrainSettings& settings) {
   ParameterSet parameters(model, ctx);
-  AdamW optimizer(parameters, settings.adamw);
+  Optimizer optimizer(parameters.all(), settings.optimizer);
   std::vector<std::pair<std::string, Tensor>> out;
   std::vector<float> losses;
   std::vector<float> norms;
@@ -71,7 +71,7 @@ std::vector<std::pair<std::string, Tensor>> inspect_train(model::Transformer& mo
     const int64_t learned = target_count(sequences);
     const StepResult result = accumulate_gradients(model, ctx, parameters, sequences, {}, learned, 1);
     losses.push_back(static_cast<float>(result.main.nll / static_cast<double>(learned)));
-    const double norm = gradient_norm(ctx, parameters);
+    const double norm = gradient_norm(ctx, parameters.all());
     norms.push_back(static_cast<float>(norm));
     if (step == 0) {
       out.emplace_back("sequence_balance_loss_without_alpha",
@@ -86,7 +86,7 @@ std::vector<std::pair<std::string, Tensor>> inspect_train(model::Transformer& mo
                        Tensor::of({static_cast<int64_t>(counts.size())}, counts));
     }
     const double scale = std::min(1.0, settings.grad_clip / (norm + kNormFloor));
-    optimizer.step(ctx, parameters, settings.learning_rate, scale);
+    optimizer.step(ctx, parameters.all(), settings.learning_rate, scale);
     update_correction_bias(parameters, result.expert_load, settings.bias_update_speed);
   }
   for (const Parameter& parameter : parameters.all()) out.emplace_back("after." + parameter.name, parameter.value);

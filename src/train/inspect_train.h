@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "train/adamw.h"
+#include "train/optimizer.h"
 #include "train/step.h"
 
 namespace fathom::train {
@@ -14,7 +14,7 @@ namespace fathom::train {
 struct InspectTrainSettings {
   int64_t steps = 3;
   double learning_rate = 1e-3;
-  AdamWParams adamw;
+  OptimizerParams optimizer;
   double grad_clip = 1.0;  // gradients times min(1, grad_clip / (norm + 1e-6))
   double bias_update_speed = 1e-3;
 

@@ -29,6 +29,8 @@ ParameterSet::ParameterSet(model::Transformer& model, const ops::Context& ctx)
   model.visit(*this);
 }
 
+void ParameterSet::bind(model::Transformer& model) { model.visit(*this); }
+
 Parameter* ParameterSet::find(const std::string& name) {
   const auto found = index_.find(name);
   return found == index_.end() ? nullptr : &parameters_[found->second];
@@ -48,12 +50,20 @@ void ParameterSet::matrix(const std::string& name, Weight& weight, int64_t rows,
     weight = view_of(find(*shared)->value);
     return;
   }
+  if (const Parameter* known = find(name)) {
+    weight = view_of(known->value);
+    return;
+  }
   const Parameter& parameter = add(name, {rows, cols}, true);
   if (weight.defined()) widen(ctx_, weight.view, parameter.value);
   weight = view_of(parameter.value);
 }
 
 void ParameterSet::vector(const std::string& name, Tensor& values, int64_t n) {
+  if (const Parameter* known = find(name)) {
+    values = known->value;
+    return;
+  }
   const Parameter& parameter = add(name, {n}, !name.ends_with(".e_score_correction_bias"));
   if (values.defined()) std::copy_n(values.f32(), n, parameter.value.f32());
   values = parameter.value;

@@ -26,6 +26,9 @@ class ParameterSet : private model::ParameterVisitor {
   // are let go. e_score_correction_bias has no gradient: it follows the load of the experts.
   ParameterSet(model::Transformer& model, const ops::Context& ctx);
 
+  // Lets another model of the same shapes read them.
+  void bind(model::Transformer& model);
+
   std::vector<Parameter>& all() { return parameters_; }
   const std::vector<Parameter>& all() const { return parameters_; }
   // Null when there is none of that name.

@@ -54,6 +54,18 @@ class Table {
     }
   }
 
+  // A list of numbers.
+  void take(const char* key, std::vector<double>& values) {
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    if (!node->is_array()) refuse(key, "expected a list of numbers");
+    for (const toml::node& element : *node->as_array()) {
+      const auto number = element.value<double>();
+      if (!number) refuse(key, "expected a list of numbers");
+      values.push_back(*number);
+    }
+  }
+
   const toml::node* find(const char* key) {
     known_.emplace_back(key);
     return table_.get(key);
@@ -94,6 +106,60 @@ class Table {
   std::vector<std::string> known_;
 };
 
+// Calls read(table) for every table of a list of them.
+template <typename Read>
+void for_tables(Table& owner, const char* key, const std::string& path, const std::string& prefix, const Read& read) {
+  const toml::node* node = owner.find(key);
+  if (node == nullptr) return;
+  if (!node->is_array_of_tables()) owner.refuse(key, fmt::format("expected [[{}{}]] tables", prefix, key));
+  for (const toml::node& element : *node->as_array()) {
+    Table table(*element.as_table(), path, prefix + key + ".");
+    read(table);
+    table.refuse_unknown();
+  }
+}
+
+void read_optimizer(Table& table, const std::string& path, Recipe& r) {
+  OptimizerParams& optimizer = r.optimizer;
+  std::string rule = "adamw";
+  std::string moments = "f32";
+  table.take("name", rule);
+  table.take("learning_rate", r.learning_rate);
+  table.take("beta1", optimizer.beta1);
+  table.take("beta2", optimizer.beta2);
+  table.take("eps", optimizer.eps);
+  table.take("weight_decay", optimizer.weight_decay);
+  table.take("momentum", optimizer.momentum);
+  table.take("moments", moments);
+  if (rule != "adamw" && rule != "muon") table.refuse("name", "expected \"adamw\" or \"muon\"");
+  if (moments != "f32" && moments != "bf16") table.refuse("moments", "expected \"f32\" or \"bf16\"");
+  optimizer.rule = rule == "muon" ? OptimizerRule::kMuon : OptimizerRule::kAdamW;
+  optimizer.has_bf16_moments = moments == "bf16";
+  for_tables(table, "group", path, "optimizer.", [&](Table& group) {
+    ParameterGroup out = {.match = "", .weight_decay = optimizer.weight_decay};
+    group.take("match", out.match);
+    group.take("weight_decay", out.weight_decay);
+    group.take("rate", out.rate);
+    if (out.match.empty()) group.refuse("match", "is missing");
+    optimizer.groups.push_back(out);
+  });
+}
+
+void read_stage(Table& table, Recipe& r) {
+  RecipeStage stage;
+  table.take("from", stage.from, 0);
+  table.take("batch_tokens", stage.batch_tokens, 1);
+  table.take("context", stage.context, 1);
+  table.take("yarn_factor", stage.yarn_factor);
+  table.take("weights", stage.weights);
+  if (!r.stages.empty() && stage.from <= r.stages.back().from) table.refuse("from", "expected stages in rising order");
+  if (!stage.weights.empty() && stage.weights.size() != r.data.size()) {
+    table.refuse("weights",
+                 fmt::format("found {}, expected one for each of {} sources", stage.weights.size(), r.data.size()));
+  }
+  r.stages.push_back(stage);
+}
+
 toml::table parse(const std::string& path) {
   try {
     return toml::parse(read_text_file(path), path);
@@ -125,6 +191,8 @@ Recipe Recipe::read(const std::string& path) {
   top.take("steps", r.steps, 1);
   top.take("batch_tokens", r.batch_tokens, 1);
   top.take("micro_batch_tokens", r.micro_batch_tokens, 0);
+  top.take("ramp_steps", r.ramp_steps, 0);
+  top.take("ramp_tokens", r.ramp_tokens, 0);
   top.take("context", r.context, 1);
   top.take("compute", r.compute);
   top.take("grad_clip", r.grad_clip);
@@ -143,30 +211,28 @@ Recipe Recipe::read(const std::string& path) {
     read(table);
     table.refuse_unknown();
   };
-  table_of("optimizer", [&](Table& table) {
-    table.take("learning_rate", r.learning_rate);
-    table.take("beta1", r.adamw.beta1);
-    table.take("beta2", r.adamw.beta2);
-    table.take("eps", r.adamw.eps);
-    table.take("weight_decay", r.adamw.weight_decay);
+  table_of("optimizer", [&](Table& table) { read_optimizer(table, path, r); });
+  table_of("lora", [&](Table& table) {
+    r.lora.rank = 8;
+    std::vector<std::string> targets;
+    table.take("rank", r.lora.rank, 1);
+    table.take("alpha", r.lora.alpha);
+    table.take("targets", targets);
+    if (!targets.empty()) r.lora.targets = targets;
   });
   table_of("schedule", [&](Table& table) {
     table.take("name", r.schedule);
     table.take("warmup", r.warmup, 0);
   });
-  if (const toml::node* data = top.find("data")) {
-    if (!data->is_array_of_tables()) top.refuse("data", "expected [[data]] tables with path and weight");
-    for (const toml::node& element : *data->as_array()) {
-      RecipeSource source;
-      Table table(*element.as_table(), path, "data.");
-      table.take("path", source.path);
-      table.take("weight", source.weight);
-      table.refuse_unknown();
-      if (source.path.empty()) top.refuse("data", "a source has no path");
-      resolve(source.path);
-      r.data.push_back(source);
-    }
-  }
+  for_tables(top, "data", path, "", [&](Table& table) {
+    RecipeSource source;
+    table.take("path", source.path);
+    table.take("weight", source.weight);
+    if (source.path.empty()) table.refuse("path", "is missing");
+    resolve(source.path);
+    r.data.push_back(source);
+  });
+  for_tables(top, "stage", path, "", [&](Table& table) { read_stage(table, r); });
   top.refuse_unknown();
   for (const auto& [key, value] : {std::pair{"model", &r.model}, std::pair{"out", &r.out}}) {
     if (value->empty()) top.refuse(key, "is missing");

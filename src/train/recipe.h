@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "train/adamw.h"
+#include "train/lora.h"
+#include "train/optimizer.h"
 #include "train/step.h"
 
 namespace fathom::train {
@@ -13,6 +14,16 @@ namespace fathom::train {
 struct RecipeSource {
   std::string path;
   double weight = 1;
+};
+
+// [[stage]]: what changes from a step on. Keys that are not given stay as they were.
+struct RecipeStage {
+  int64_t from = 0;             // from: step
+  int64_t batch_tokens = 0;     // batch_tokens; 0: as before
+  int64_t context = 0;          // context; 0: as before
+  double yarn_factor = 0;       // yarn_factor: stretches the rotary angles (YaRN), so that the context so many times as
+                                // long as max_position_embeddings of the model can be learned; 0: as before
+  std::vector<double> weights;  // weights: of the data sources, in their order; empty: as before
 };
 
 struct Recipe {
@@ -40,8 +51,15 @@ struct Recipe {
   int64_t checkpoint_every = 200;  // checkpoint_every: steps; the last one is always kept
   int64_t keep = 2;                // keep: how many checkpoints
 
+  int64_t ramp_steps = 0;           // ramp_steps: over which the batch grows from ramp_tokens to batch_tokens
+  int64_t ramp_tokens = 0;          // ramp_tokens
+  std::vector<RecipeStage> stages;  // [[stage]], in the order of `from`
+
   double learning_rate = 1e-3;  // [optimizer] learning_rate: the peak
-  AdamWParams adamw;            // [optimizer] beta1, beta2, eps, weight_decay
+  // [optimizer] name: adamw or muon; beta1, beta2, eps, weight_decay, momentum, moments: f32 or bf16;
+  // [[optimizer.group]] match, weight_decay, rate
+  OptimizerParams optimizer;
+  LoraParams lora;              // [lora] rank, alpha, targets
   std::string schedule = "v3";  // [schedule] name
   int64_t warmup = 50;          // [schedule] warmup: steps
 

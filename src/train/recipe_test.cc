@@ -60,7 +60,7 @@ TEST_F(RecipeTest, ReadsEveryKey) {
   EXPECT_EQ(r.seed, 3U);
   EXPECT_EQ(r.data.size(), 2U);
   EXPECT_EQ(r.data[0].weight, 2);
-  EXPECT_EQ(r.adamw.beta2, 0.9);
+  EXPECT_EQ(r.optimizer.beta2, 0.9);
   EXPECT_EQ(r.schedule, "wsd");
   EXPECT_EQ(r.keep, 4);
   EXPECT_EQ(r.losses.balance_alpha, 0.5);

@@ -18,6 +18,8 @@ constexpr std::string_view kPrefix = "step-";
 constexpr std::string_view kUnfinished = "unfinished-";
 constexpr const char* kModel = "/model.safetensors";
 constexpr const char* kOptimizer = "/optimizer.safetensors";
+constexpr const char* kAdapters = "/adapter_model.safetensors";
+const std::string kAdapterPrefix = "base_model.model.";
 constexpr const char* kState = "/state.json";
 
 void write_text(const std::string& path, std::string_view text) {
@@ -49,19 +51,36 @@ void copy_tokenizer(const std::string& from, const std::string& to) {
 json::Value state_json(const RunState& state, int64_t optimizer_steps) {
   json::Array data;
   for (const SourcePosition& p : state.data) {
-    data.push_back(json::Object{{"epoch", p.epoch}, {"index", p.index}, {"offset", p.offset}, {"tokens", p.tokens}});
+    data.push_back(json::Object{
+        {"epoch", p.epoch}, {"index", p.index}, {"offset", p.offset}, {"tokens", p.tokens}, {"since", p.since}});
   }
   return json::Object{
       {"step", state.step}, {"tokens", state.tokens}, {"optimizer_steps", optimizer_steps}, {"data", data}};
+}
+
+// As the PEFT library names and describes them.
+void write_adapters(const std::string& folder, const Lora& lora) {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (const Parameter& adapter : lora.parameters()) tensors.emplace_back(kAdapterPrefix + adapter.name, adapter.value);
+  checkpoint::write_safetensors(folder + kAdapters, tensors);
+  json::Array modules;
+  for (size_t i = 0; i < lora.parameters().size(); i += 2) {
+    const std::string& name = lora.parameters()[i].name;
+    modules.emplace_back(name.substr(0, name.rfind(".lora_A")));
+  }
+  write_text(folder + "/adapter_config.json", json::dump(json::Object{{"peft_type", "LORA"},
+                                                                      {"r", lora.params().rank},
+                                                                      {"lora_alpha", lora.params().alpha},
+                                                                      {"target_modules", modules}}));
 }
 
 // Copies a tensor of the file over `to`.
 void restore(const checkpoint::SafetensorsFile& file, const std::string& name, const Tensor& to) {
   const checkpoint::TensorEntry* entry = file.find(name);
   if (entry == nullptr) fail(ErrorCode::kInvalidData, file.path(), "has no tensor {}", name);
-  if (entry->dtype != DType::kF32 || entry->shape != to.shape()) {
-    fail(ErrorCode::kInvalidData, file.path(), "tensor {} is {} {}, expected F32 {}", name, dtype_name(entry->dtype),
-         shape_text(entry->shape), shape_text(to.shape()));
+  if (entry->dtype != to.dtype() || entry->shape != to.shape()) {
+    fail(ErrorCode::kInvalidData, file.path(), "tensor {} is {} {}, expected {} {}", name, dtype_name(entry->dtype),
+         shape_text(entry->shape), dtype_name(to.dtype()), shape_text(to.shape()));
   }
   std::memcpy(to.data_bytes(), entry->bytes.data(), to.bytes());
 }
@@ -74,7 +93,8 @@ std::optional<std::string> newest_snapshot(const std::string& out) {
 }
 
 void write_snapshot(const std::string& out, const json::Value& config, const std::string& tokenizer,
-                    const ParameterSet& parameters, const AdamW& optimizer, const RunState& state, int64_t keep) {
+                    const ParameterSet& parameters, const Lora* lora, const Optimizer& optimizer, const RunState& state,
+                    int64_t keep) {
   const std::string name = fmt::format("{}{:08}", kPrefix, state.step);
   const std::string place = out + "/" + name;
   const std::string folder = out + "/" + std::string(kUnfinished) + name;
@@ -83,17 +103,11 @@ void write_snapshot(const std::string& out, const json::Value& config, const std
   fs::create_directories(folder, error);
   if (error) fail(ErrorCode::kIo, folder, "cannot create: {}", error.message());
   std::vector<std::pair<std::string, Tensor>> weights;
-  std::vector<std::pair<std::string, Tensor>> moments;
-  for (size_t i = 0; i < parameters.all().size(); ++i) {
-    const Parameter& parameter = parameters.all()[i];
-    weights.emplace_back(parameter.name, parameter.value);
-    if (!parameter.is_trained()) continue;
-    moments.emplace_back("first." + parameter.name, optimizer.first(i));
-    moments.emplace_back("second." + parameter.name, optimizer.second(i));
-  }
+  for (const Parameter& parameter : parameters.all()) weights.emplace_back(parameter.name, parameter.value);
   try {
     checkpoint::write_safetensors(folder + kModel, weights);
-    checkpoint::write_safetensors(folder + kOptimizer, moments);
+    checkpoint::write_safetensors(folder + kOptimizer, optimizer.state());
+    if (lora != nullptr) write_adapters(folder, *lora);
     write_text(folder + "/config.json", json::dump(config));
     copy_tokenizer(tokenizer, folder);
     write_text(folder + kState, json::dump(state_json(state, optimizer.steps())));
@@ -108,15 +122,15 @@ void write_snapshot(const std::string& out, const json::Value& config, const std
   for (size_t i = 0; i + static_cast<size_t>(keep) < found.size(); ++i) fs::remove_all(found[i], error);
 }
 
-RunState read_snapshot(const std::string& folder, ParameterSet& parameters, AdamW& optimizer) {
+RunState read_snapshot(const std::string& folder, ParameterSet& parameters, const Lora* lora, Optimizer& optimizer) {
   const auto weights = checkpoint::SafetensorsFile::open(folder + kModel);
   const auto moments = checkpoint::SafetensorsFile::open(folder + kOptimizer);
-  for (size_t i = 0; i < parameters.all().size(); ++i) {
-    const Parameter& parameter = parameters.all()[i];
-    restore(*weights, parameter.name, parameter.value);
-    if (!parameter.is_trained()) continue;
-    restore(*moments, "first." + parameter.name, optimizer.first(i));
-    restore(*moments, "second." + parameter.name, optimizer.second(i));
+  for (const Parameter& parameter : parameters.all()) restore(*weights, parameter.name, parameter.value);
+  for (const auto& [name, tensor] : optimizer.state()) restore(*moments, name, tensor);
+  if (lora != nullptr) {
+    const auto adapters = checkpoint::SafetensorsFile::open(folder + kAdapters);
+    for (const Parameter& adapter : lora->parameters())
+      restore(*adapters, kAdapterPrefix + adapter.name, adapter.value);
   }
   const json::Value value = json::parse_file(folder + kState);
   const json::Reader json(value, folder + kState);
@@ -128,7 +142,8 @@ RunState read_snapshot(const std::string& folder, ParameterSet& parameters, Adam
     state.data.push_back({.epoch = p.get("epoch").as_int(0),
                           .index = p.get("index").as_int(0),
                           .offset = p.get("offset").as_int(0),
-                          .tokens = p.get("tokens").as_int(0)});
+                          .tokens = p.get("tokens").as_int(0),
+                          .since = p.get("since").as_int(0)});
   }
   return state;
 }

@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "base/json.h"
-#include "train/adamw.h"
 #include "train/data_stream.h"
+#include "train/lora.h"
+#include "train/optimizer.h"
 
 namespace fathom::train {
 
@@ -18,16 +19,18 @@ struct RunState {
   std::vector<SourcePosition> data;
 };
 
-// Writes OUT/step-NNNNNNNN: config.json, model.safetensors (F32), optimizer.safetensors, state.json and the tokenizer's
-// files. The folder appears under its name when all of it is on disk; a killed process or a full disk leaves the older
-// ones as they were. Then removes all but the newest `keep`. Throws Error.
+// Writes OUT/step-NNNNNNNN: config.json, model.safetensors (F32), optimizer.safetensors, state.json, the tokenizer's
+// files, and adapters where they are what is trained (`lora`, else null). The folder appears under its name when all of
+// it is on disk; a killed process or a full disk leaves the older ones as they were. Then removes all but the newest
+// `keep`. Throws Error.
 void write_snapshot(const std::string& out, const json::Value& config, const std::string& tokenizer,
-                    const ParameterSet& parameters, const AdamW& optimizer, const RunState& state, int64_t keep);
+                    const ParameterSet& parameters, const Lora* lora, const Optimizer& optimizer, const RunState& state,
+                    int64_t keep);
 
 // The newest snapshot's folder; nothing without one.
 std::optional<std::string> newest_snapshot(const std::string& out);
 
 // Weights, moments and state of a snapshot. Throws Error for one that does not fit the model.
-RunState read_snapshot(const std::string& folder, ParameterSet& parameters, AdamW& optimizer);
+RunState read_snapshot(const std::string& folder, ParameterSet& parameters, const Lora* lora, Optimizer& optimizer);
 
 }  // namespace fathom::train

@@ -42,6 +42,14 @@ void initialise(ParameterSet& parameters, uint64_t seed, double deviation) {
   }
 }
 
+// Positions that the model knew before its rotary angles were stretched.
+int64_t original_positions(const json::Value& config) {
+  const json::Reader reader(config, "config.json");
+  if (const auto scaling = reader.find("rope_scaling"))
+    return scaling->get("original_max_position_embeddings").as_int(1);
+  return reader.get("max_position_embeddings").as_int(1);
+}
+
 // Largest load over mean load minus 1, the mean over layers.
 double max_violation(const std::map<int64_t, std::vector<int64_t>>& load) {
   double sum = 0;
@@ -82,20 +90,22 @@ Trainer::Trainer(const Recipe& recipe, ThreadTeam& team, CachingAllocator& alloc
            .kernels = kernels::kernel_table(chosen_isa()),
            .compute = recipe.compute == "f32" ? ops::Compute::kF32 : ops::Compute::kBF16,
            .mla_form = ops::MlaForm::kExpanded},
-      model_(model::read_config(json::Reader(config_, config_path(recipe.model)))),
+      model_(
+          std::make_unique<model::Transformer>(model::read_config(json::Reader(config_, config_path(recipe.model))))),
       schedule_(Schedule::named(recipe.schedule, recipe.warmup, recipe.steps)) {
   if (fs::is_directory(recipe.model)) {
     checkpoint::WeightBinder binder(checkpoint::Checkpoint::open(recipe.model));
-    model_.visit(binder);
+    model_->visit(binder);
   }
-  parameters_ = std::make_unique<ParameterSet>(model_, ctx_);
+  parameters_ = std::make_unique<ParameterSet>(*model_, ctx_);
   if (!fs::is_directory(recipe.model)) initialise(*parameters_, recipe.seed, recipe.init_deviation);
-  optimizer_ = std::make_unique<AdamW>(*parameters_, recipe.adamw);
+  if (recipe.lora.rank > 0) lora_ = std::make_unique<Lora>(*parameters_, recipe.lora, recipe.seed);
+  optimizer_ = std::make_unique<Optimizer>(trained(), recipe.optimizer);
   const auto open = [&](const std::string& path) {
     auto shard = TokenShard::open(path);
-    if (shard->vocab_size() > model_.config().vocab_size) {
+    if (shard->vocab_size() > model_->config().vocab_size) {
       fail(ErrorCode::kInvalidData, path, "has a vocabulary of {}, the model one of {}", shard->vocab_size(),
-           model_.config().vocab_size);
+           model_->config().vocab_size);
     }
     return shard;
   };
@@ -104,10 +114,55 @@ Trainer::Trainer(const Recipe& recipe, ThreadTeam& team, CachingAllocator& alloc
   data_ = std::make_unique<DataStream>(std::move(sources), recipe.seed);
   for (const std::string& path : recipe.heldout) heldout_.push_back(open(path));
   if (const auto folder = newest_snapshot(recipe.out)) {
-    state_ = read_snapshot(*folder, *parameters_, *optimizer_);
+    state_ = read_snapshot(*folder, *parameters_, lora_.get(), *optimizer_);
+    enter_stages(state_.step, true);
     data_->seek(state_.data);
     saved_step_ = state_.step;
   }
+}
+
+const std::vector<Parameter>& Trainer::trained() const { return lora_ ? lora_->parameters() : parameters_->all(); }
+
+Trainer::Settings Trainer::settings() const {
+  Settings out = {.batch_tokens = recipe_.batch_tokens, .context = recipe_.context};
+  for (const RecipeStage& stage : recipe_.stages) {
+    if (stage.from > state_.step) break;
+    if (stage.batch_tokens > 0) out.batch_tokens = stage.batch_tokens;
+    if (stage.context > 0) out.context = stage.context;
+  }
+  if (state_.step < recipe_.ramp_steps) {
+    const double done = static_cast<double>(state_.step) / static_cast<double>(recipe_.ramp_steps);
+    const auto more = static_cast<double>(out.batch_tokens - recipe_.ramp_tokens);
+    out.batch_tokens = recipe_.ramp_tokens + static_cast<int64_t>(done * more);
+  }
+  return out;
+}
+
+void Trainer::enter_stages(int64_t step, bool is_restart) {
+  for (const RecipeStage& stage : recipe_.stages) {
+    // A stage that begins at the restart's very step is entered when that step is made, as without the restart.
+    const bool is_entered = is_restart ? stage.from < step : stage.from == step;
+    if (!is_entered) continue;
+    if (stage.yarn_factor > 0) stretch_rope(stage.yarn_factor);
+    if (!stage.weights.empty()) data_->set_weights(stage.weights);
+  }
+}
+
+// The same weights read by a model of longer reach (Peng et al. 2023; V3 report, section 4.3).
+void Trainer::stretch_rope(double factor) {
+  json::Object config = config_.as_object();
+  const int64_t original = original_positions(config_);
+  config["max_position_embeddings"] = static_cast<int64_t>(factor * static_cast<double>(original));
+  config["rope_scaling"] = json::Object{{"type", "yarn"},
+                                        {"factor", factor},
+                                        {"beta_fast", 32},
+                                        {"beta_slow", 1},
+                                        {"mscale", 1.0},
+                                        {"mscale_all_dim", 1.0},
+                                        {"original_max_position_embeddings", original}};
+  config_ = config;
+  model_ = std::make_unique<model::Transformer>(model::read_config(json::Reader(config_, config_path(recipe_.model))));
+  parameters_->bind(*model_);
 }
 
 int64_t Trainer::parameter_count() const {
@@ -116,19 +171,28 @@ int64_t Trainer::parameter_count() const {
   return count;
 }
 
+int64_t Trainer::trained_count() const {
+  int64_t count = 0;
+  for (const Parameter& parameter : trained()) count += parameter.is_trained() ? parameter.value.count() : 0;
+  return count;
+}
+
 StepReport Trainer::one_step() {
   const auto started = std::chrono::steady_clock::now();
-  const std::vector<Sequence> sequences = data_->next(recipe_.batch_tokens, recipe_.context);
+  enter_stages(state_.step, false);
+  const Settings now = settings();
+  const std::vector<Sequence> sequences = data_->next(now.batch_tokens, now.context);
   const int64_t learned = target_count(sequences);
   parameters_->clear_gradients(ctx_);
-  StepReport report = {.step = state_.step + 1, .steps = recipe_.steps};
-  std::map<int64_t, std::vector<int64_t>> load;
+  StepReport report = {.step = state_.step + 1, .steps = recipe_.steps, .context = now.context};
+  for (const Sequence& sequence : sequences) report.batch_tokens += static_cast<int64_t>(sequence.inputs.size());
+  std::map<int64_t, std::vector<int64_t>>& load = report.expert_load;
   double nll = 0;
   double mtp = 0;
   int64_t hits = 0;
   for (const auto part : parts_of(sequences, recipe_.micro_batch_tokens)) {
     const double share = static_cast<double>(part.size()) / static_cast<double>(sequences.size());
-    const StepResult result = accumulate_gradients(model_, ctx_, *parameters_, part, recipe_.losses, learned, share);
+    const StepResult result = accumulate_gradients(*model_, ctx_, *parameters_, part, recipe_.losses, learned, share);
     nll += result.main.nll;
     hits += result.main.hits;
     report.balance += result.balance * share;
@@ -143,25 +207,30 @@ StepReport Trainer::one_step() {
   const auto count = static_cast<double>(std::max<int64_t>(1, learned));
   report.loss = nll / count;
   report.accuracy = static_cast<double>(hits) / count;
-  if (recipe_.losses.mtp_weight > 0 && !model_.mtp().empty()) {
-    report.mtp_loss = mtp / static_cast<double>(model_.mtp().size());
+  if (recipe_.losses.mtp_weight > 0 && !model_->mtp().empty()) {
+    report.mtp_loss = mtp / static_cast<double>(model_->mtp().size());
   }
   report.max_violation = max_violation(load);
-  report.gradient_norm = gradient_norm(ctx_, *parameters_);
+  if (lora_) lora_->gather_gradients(ctx_);
+  report.gradient_norm = gradient_norm(ctx_, trained());
   report.learning_rate = recipe_.learning_rate * schedule_.factor(state_.step);
   report.is_skipped = !std::isfinite(report.loss) || !std::isfinite(report.gradient_norm);
   if (!report.is_skipped) {
     const double clip = std::min(1.0, recipe_.grad_clip / (report.gradient_norm + kNormFloor));
-    optimizer_->step(ctx_, *parameters_, report.learning_rate, clip);
-    update_correction_bias(*parameters_, load, recipe_.bias_update_speed);
+    optimizer_->step(ctx_, trained(), report.learning_rate, clip);
+    if (lora_) {
+      lora_->apply(ctx_);
+    } else {
+      update_correction_bias(*parameters_, load, recipe_.bias_update_speed);
+    }
   }
   skipped_in_a_row_ = report.is_skipped ? skipped_in_a_row_ + 1 : 0;
   ++state_.step;
-  state_.tokens += recipe_.batch_tokens;
+  state_.tokens += report.batch_tokens;
   state_.data = data_->position();
   report.tokens = state_.tokens;
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  report.tokens_per_second = static_cast<double>(recipe_.batch_tokens) / seconds;
+  report.tokens_per_second = static_cast<double>(report.batch_tokens) / seconds;
   return report;
 }
 
@@ -170,12 +239,12 @@ double Trainer::evaluate() {
   int64_t tokens = 0;
   for (const auto& shard : heldout_) {
     DataStream stream({{shard, 1}}, 0);
-    for (int64_t left = std::min(kHeldoutTokens, shard->tokens() - shard->documents()); left > 0;
-         left -= recipe_.batch_tokens) {
-      const auto sequences = stream.next(std::min(left, recipe_.batch_tokens), recipe_.context);
-      const ops::CrossEntropyLoss loss = forward_loss(model_, ctx_, sequences);
+    for (int64_t left = std::min(kHeldoutTokens, shard->tokens() - shard->documents()); left > 0;) {
+      const auto sequences = stream.next(std::min(left, recipe_.batch_tokens), settings().context);
+      const ops::CrossEntropyLoss loss = forward_loss(*model_, ctx_, sequences);
       nll += loss.nll;
       tokens += loss.tokens;
+      for (const Sequence& sequence : sequences) left -= static_cast<int64_t>(sequence.inputs.size());
     }
   }
   return nll / static_cast<double>(std::max<int64_t>(1, tokens));
@@ -209,9 +278,15 @@ void Trainer::write_metrics(const StepReport& r) const {
                        {"max_violation", r.max_violation},
                        {"gradient_norm", r.gradient_norm},
                        {"learning_rate", r.learning_rate},
+                       {"batch_tokens", r.batch_tokens},
+                       {"context", r.context},
                        {"tokens_per_second", r.tokens_per_second}};
   if (r.mtp_loss) line["mtp_loss"] = *r.mtp_loss;
   if (r.heldout_loss) line["heldout_loss"] = *r.heldout_loss;
+  json::Object load;
+  for (const auto& [layer, tokens] : r.expert_load)
+    load[std::to_string(layer)] = json::Array(tokens.begin(), tokens.end());
+  line["expert_load"] = load;
   if (r.is_skipped) line = {{"step", r.step}, {"tokens", r.tokens}, {"skipped", true}};
   const std::string path = recipe_.out + "/metrics.jsonl";
   const std::string text = json::dump(line) + "\n";
@@ -222,7 +297,7 @@ void Trainer::write_metrics(const StepReport& r) const {
 
 void Trainer::save() {
   if (saved_step_ == state_.step) return;
-  write_snapshot(recipe_.out, config_, recipe_.tokenizer, *parameters_, *optimizer_, state_, recipe_.keep);
+  write_snapshot(recipe_.out, config_, recipe_.tokenizer, *parameters_, lora_.get(), *optimizer_, state_, recipe_.keep);
   saved_step_ = state_.step;
 }
 

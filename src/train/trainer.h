@@ -2,6 +2,7 @@
 // A run: a recipe from its first step, or from where it was stopped, to its last.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,9 @@ struct StepReport {
   double max_violation = 0;  // MaxVio: largest load over mean load, minus 1, the mean over layers
   double gradient_norm = 0;
   double learning_rate = 0;
+  int64_t batch_tokens = 0;
+  int64_t context = 0;
+  std::map<int64_t, std::vector<int64_t>> expert_load = {};  // by layer
   double tokens_per_second = 0;
   std::optional<double> heldout_loss = {};
   bool is_skipped = false;  // its loss or gradient was not finite: the weights stayed as they were
@@ -36,6 +40,8 @@ class Trainer {
 
   int64_t step() const { return state_.step; }
   int64_t parameter_count() const;
+  // Of them those that are trained.
+  int64_t trained_count() const;
 
   // Steps until the recipe's last one, or until `should_stop` says so after a step; either way a snapshot is written.
   // `report` is called after every step. A line for each goes to OUT/metrics.jsonl. Throws Error for a full disk and
@@ -43,6 +49,17 @@ class Trainer {
   void run(const std::function<void(const StepReport&)>& report, const std::function<bool()>& should_stop);
 
  private:
+  // The base's weights, or the adapters alone.
+  const std::vector<Parameter>& trained() const;
+  // What holds for the step to come: the recipe with the stages before it.
+  struct Settings {
+    int64_t batch_tokens = 0;
+    int64_t context = 0;
+  };
+  Settings settings() const;
+  // Enters the stages that begin at `step`, or, after a restart, those before it.
+  void enter_stages(int64_t step, bool is_restart);
+  void stretch_rope(double factor);
   StepReport one_step();
   double evaluate();
   // Lines of steps that a stopped run did behind its last snapshot go: they are done again.
@@ -53,9 +70,10 @@ class Trainer {
   Recipe recipe_;
   json::Value config_;
   ops::Context ctx_;
-  model::Transformer model_;
+  std::unique_ptr<model::Transformer> model_;
   std::unique_ptr<ParameterSet> parameters_;
-  std::unique_ptr<AdamW> optimizer_;
+  std::unique_ptr<Lora> lora_;  // null: all weights are trained
+  std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<DataStream> data_;
   std::vector<std::shared_ptr<const TokenShard>> heldout_;
   Schedule schedule_;

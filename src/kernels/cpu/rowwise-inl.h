@@ -2,6 +2,8 @@
 // Row operations over Vec. Sums keep the 16 lanes and the tree of reference/rowwise.cc, products and sums its order and
 // its rounding, so that results have its bits.
 
+#include <limits>
+
 #include "kernels/cpu/rowwise_exp-inl.h"
 #include "kernels/cpu/rowwise_vec-inl.h"
 #include "kernels/rowwise.h"
@@ -159,8 +161,85 @@ void to_bf16(const float* x, int64_t n, bf16_t* y) noexcept {
   }
 }
 
-constexpr RowwiseKernels kRowwise = {rms_norm,    layer_norm, add_scaled, silu_mul, rope_interleaved,
-                                     rope_halves, widen,      to_bf16,    dot};
+float largest(const float* x, int64_t n) noexcept {
+  constexpr float kLeast = -std::numeric_limits<float>::infinity();
+  Vec most = broadcast(kLeast);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) most = max(most, load(x + i));
+  if (i < n) {
+    const Mask rest = first(n - i);
+    most = select(rest, max(most, load(x + i, rest)), most);
+  }
+  float lanes[kLanes];
+  store(lanes, most);
+  float out = kLeast;
+  for (const float lane : lanes) out = lane > out ? lane : out;
+  return out;
+}
+
+float exp_sum(float* x, float less, int64_t n) noexcept {
+  const Vec by = broadcast(less);
+  Vec sum = zero();
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const Vec e = exp(load(x + i) - by);
+    store(x + i, e);
+    sum = sum + e;
+  }
+  if (i < n) {
+    const Mask rest = first(n - i);
+    const Vec e = exp(load(x + i, rest) - by);
+    store(x + i, e, rest);
+    sum = select(rest, sum + e, sum);
+  }
+  return reduce(sum);
+}
+
+struct SiluGradient {
+  Vec h, dgate, dup;
+};
+
+inline SiluGradient silu_gradient(Vec g, Vec u, Vec dh, Vec factor) {
+  const Vec one = broadcast(1.0F);
+  const Vec s = one / (one + exp(zero() - g));
+  const Vec silu = g * s;
+  const Vec d = factor * dh;
+  return {factor * (silu * u), d * u * s * (one + g * (one - s)), d * silu};
+}
+
+void silu_mul_backward(const float* gate, const float* up, const float* dh, float factor, int64_t n, float* h,
+                       float* dgate, float* dup) noexcept {
+  const Vec by = broadcast(factor);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const SiluGradient g = silu_gradient(load(gate + i), load(up + i), load(dh + i), by);
+    store(h + i, g.h);
+    store(dgate + i, g.dgate);
+    store(dup + i, g.dup);
+  }
+  if (i < n) {
+    const Mask rest = first(n - i);
+    const SiluGradient g = silu_gradient(load(gate + i, rest), load(up + i, rest), load(dh + i, rest), by);
+    store(h + i, g.h, rest);
+    store(dgate + i, g.dgate, rest);
+    store(dup + i, g.dup, rest);
+  }
+}
+
+void softmax_backward(const float* p, float mean, float scale, int64_t n, float* dp) noexcept {
+  const Vec less = broadcast(mean);
+  const Vec by = broadcast(scale);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(dp + i, load(p + i) * (load(dp + i) - less) * by);
+  if (i < n) {
+    const Mask rest = first(n - i);
+    store(dp + i, load(p + i, rest) * (load(dp + i, rest) - less) * by, rest);
+  }
+}
+
+constexpr RowwiseKernels kRowwise = {
+    rms_norm, layer_norm, add_scaled, silu_mul, rope_interleaved,  rope_halves,     widen,
+    to_bf16,  dot,        largest,    exp_sum,  silu_mul_backward, softmax_backward};
 
 }  // namespace
 }  // namespace fathom::kernels

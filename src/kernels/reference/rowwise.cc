@@ -4,6 +4,7 @@
 #include "kernels/rowwise.h"
 
 #include <cmath>
+#include <limits>
 
 #include "kernels/reference/reference.h"
 
@@ -82,10 +83,38 @@ void to_bf16(const float* x, int64_t n, bf16_t* y) noexcept {
   for (int64_t i = 0; i < n; ++i) y[i] = f32_to_bf16(x[i]);
 }
 
+float largest(const float* x, int64_t n) noexcept {
+  float most = -std::numeric_limits<float>::infinity();
+  for (int64_t i = 0; i < n; ++i) most = x[i] > most ? x[i] : most;
+  return most;
+}
+
+float exp_sum(float* x, float less, int64_t n) noexcept {
+  for (int64_t i = 0; i < n; ++i) x[i] = std::exp(x[i] - less);
+  return sum(x, n);
+}
+
+// d silu(g) / dg = s (1 + g (1 - s)), s = sigmoid(g).
+void silu_mul_backward(const float* gate, const float* up, const float* dh, float factor, int64_t n, float* h,
+                       float* dgate, float* dup) noexcept {
+  for (int64_t i = 0; i < n; ++i) {
+    const float s = 1.0F / (1.0F + std::exp(-gate[i]));
+    const float d = factor * dh[i];
+    h[i] = factor * (gate[i] * s * up[i]);
+    dgate[i] = d * up[i] * s * (1.0F + gate[i] * (1.0F - s));
+    dup[i] = d * (gate[i] * s);
+  }
+}
+
+void softmax_backward(const float* p, float mean, float scale, int64_t n, float* dp) noexcept {
+  for (int64_t i = 0; i < n; ++i) dp[i] = p[i] * (dp[i] - mean) * scale;
+}
+
 }  // namespace
 
 RowwiseKernels rowwise_kernels() {
-  return {rms_norm, layer_norm, add_scaled, silu_mul, rope_interleaved, rope_halves, widen, to_bf16, dot};
+  return {rms_norm, layer_norm, add_scaled, silu_mul, rope_interleaved,  rope_halves,     widen,
+          to_bf16,  dot,        largest,    exp_sum,  silu_mul_backward, softmax_backward};
 }
 
 }  // namespace fathom::kernels::reference
