@@ -118,7 +118,7 @@ TEST_F(DataTest, AnEpochIsEveryDocumentOnce) {
   std::multiset<int32_t> seen;
   int64_t expected = 0;
   for (const int length : lengths) expected += std::max(0, length - 1);
-  for (int64_t left = expected; left > 0; left -= 4) {
+  for (int64_t left = expected; left > 0;) {
     int64_t tokens = 0;
     for (const Sequence& sequence : stream.next(std::min<int64_t>(4, left), 3)) {
       EXPECT_LE(sequence.inputs.size(), 3U);
@@ -129,7 +129,9 @@ TEST_F(DataTest, AnEpochIsEveryDocumentOnce) {
         EXPECT_EQ(sequence.targets[i], next % 100 % 3 == 2 ? ops::kNoTarget : next);
       }
     }
-    EXPECT_EQ(tokens, std::min<int64_t>(4, left));
+    EXPECT_GT(tokens, 0);
+    EXPECT_LE(tokens, 4);
+    left -= tokens;
   }
   std::multiset<int32_t> all;
   for (size_t d = 0; d < lengths.size(); ++d) {
@@ -142,6 +144,39 @@ std::vector<int32_t> inputs_of(const std::vector<Sequence>& sequences) {
   std::vector<int32_t> out;
   for (const Sequence& sequence : sequences) out.insert(out.end(), sequence.inputs.begin(), sequence.inputs.end());
   return out;
+}
+
+// What would be cut at the end of a batch begins the next one; only what is longer than a batch is cut.
+TEST_F(DataTest, DocumentsThatFitStayWhole) {
+  DataStream stream({{shard("s", {9, 9, 9, 9, 60}), 1}}, 5);
+  for (int step = 0; step < 30; ++step) {
+    for (const Sequence& sequence : stream.next(20, 100)) {
+      const int32_t first = sequence.inputs.front();
+      if (first < 400) {
+        EXPECT_EQ(sequence.inputs.size(), 8U);
+        EXPECT_EQ(first % 100, 0);
+      }
+    }
+  }
+}
+
+TEST_F(DataTest, WeightsCanChangeOnTheWay) {
+  DataStream stream({{shard("a", {9, 4, 17}), 1}, {shard("b", {25, 6}), 1}}, 3);
+  stream.next(40, 40);
+  stream.set_weights({0, 1});
+  while (stream.position()[0].offset > 0) stream.next(40, 40);  // what was begun is finished
+  const int64_t before = stream.position()[0].tokens;
+  for (int i = 0; i < 5; ++i) stream.next(40, 40);
+  EXPECT_EQ(stream.position()[0].tokens, before);
+  stream.set_weights({1, 1});
+  const int64_t of_b = stream.position()[1].tokens;
+  for (int i = 0; i < 30; ++i) stream.next(40, 40);
+  // Shares count from the change on: the source that rested does not catch up.
+  EXPECT_NEAR(static_cast<double>(stream.position()[0].tokens - before),
+              static_cast<double>(stream.position()[1].tokens - of_b), 30);
+  EXPECT_THROW(stream.set_weights({0, 0}), Error);
+  EXPECT_THROW(stream.set_weights({1}), Error);
+  EXPECT_THROW(stream.set_weights({1, -1}), Error);
 }
 
 TEST_F(DataTest, AStreamContinuesWhereItWas) {
@@ -194,7 +229,7 @@ TEST(DataBuilder, TakesTheWantedLines) {
   builder.add_jsonl(in, "x");
   EXPECT_EQ(builder.counts().filtered, 2);
   ASSERT_EQ(builder.train().documents.size(), 2U);
-  EXPECT_EQ(text_of(builder.train().documents[1], false), "4");
+  EXPECT_EQ(text_of(builder.train().documents[1], true), "<｜begin▁of▁sentence｜>4<｜end▁of▁sentence｜>");
 }
 
 TEST(DataBuilder, MiddlesAreWholeTexts) {

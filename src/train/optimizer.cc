@@ -80,8 +80,8 @@ Tensor turned(const ops::Context& ctx, const Tensor& x) {
 Tensor product(const ops::Context& ctx, const Tensor& a, const Tensor& b, ops::Turned of_b, ops::Workers workers) {
   const int64_t n = of_b == ops::Turned::kYes ? b.dim(0) : b.dim(1);
   Tensor y = ctx.empty({a.dim(0), n});
-  ops::gemm(ctx, ops::rows_of(a), ops::Turned::kNo,
-            ops::right_factor(ctx, ops::rows_of(b), of_b, workers), n, y.f32(), n, false, workers);
+  ops::gemm(ctx, ops::rows_of(a), ops::Turned::kNo, ops::right_factor(ctx, ops::rows_of(b), of_b, workers), n, y.f32(),
+            n, false, workers);
   return y;
 }
 

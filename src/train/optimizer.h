@@ -1,7 +1,7 @@
 #pragma once
-// From gradients to new weights: AdamW (Loshchilov and Hutter 2019) with the settings of the V3 report, section 4.2, and
-// Muon (Jordan et al. 2024) for the matrices inside of the layers, scaled as in Moonlight (Liu et al. 2025, section 2.2)
-// so that rate and decay mean for both the same.
+// From gradients to new weights: AdamW (Loshchilov and Hutter 2019) with the settings of the V3 report, section 4.2,
+// and Muon (Jordan et al. 2024) for the matrices inside of the layers, scaled as in Moonlight (Liu et al. 2025,
+// section 2.2) so that rate and decay mean for both the same.
 
 #include <string>
 #include <utility>

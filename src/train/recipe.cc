@@ -148,8 +148,8 @@ void read_optimizer(Table& table, const std::string& path, Recipe& r) {
 void read_stage(Table& table, Recipe& r) {
   RecipeStage stage;
   table.take("from", stage.from, 0);
-  table.take("batch_tokens", stage.batch_tokens, 1);
-  table.take("context", stage.context, 1);
+  table.take("batch_tokens", stage.batch_tokens, 0);
+  table.take("context", stage.context, 0);
   table.take("yarn_factor", stage.yarn_factor);
   table.take("weights", stage.weights);
   if (!r.stages.empty() && stage.from <= r.stages.back().from) table.refuse("from", "expected stages in rising order");
@@ -228,10 +228,12 @@ Recipe Recipe::read(const std::string& path) {
     RecipeSource source;
     table.take("path", source.path);
     table.take("weight", source.weight);
-    if (source.path.empty()) table.refuse("path", "is missing");
     resolve(source.path);
     r.data.push_back(source);
   });
+  for (const RecipeSource& source : r.data) {
+    if (source.path.empty()) top.refuse("data", "a source has no path");
+  }
   for_tables(top, "stage", path, "", [&](Table& table) { read_stage(table, r); });
   top.refuse_unknown();
   for (const auto& [key, value] : {std::pair{"model", &r.model}, std::pair{"out", &r.out}}) {

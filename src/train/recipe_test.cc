@@ -66,7 +66,35 @@ TEST_F(RecipeTest, ReadsEveryKey) {
   EXPECT_EQ(r.losses.balance_alpha, 0.5);
 }
 
+TEST_F(RecipeTest, ReadsOptimizerAdaptersAndStages) {
+  const Recipe r = read(
+      "model = 'm'\nout = 'o'\nramp_steps = 5\nramp_tokens = 8\n[optimizer]\nname = 'muon'\nmomentum = 0.9\n"
+      "moments = 'bf16'\nweight_decay = 0.2\n[[optimizer.group]]\nmatch = '*norm*'\nrate = 0.5\n[lora]\nrank = 4\n"
+      "targets = ['*o_proj*']\n[[data]]\npath = 'a'\n[[stage]]\nfrom = 3\ncontext = 9\nyarn_factor = 4\n"
+      "weights = [2]\n");
+  EXPECT_EQ(r.optimizer.rule, OptimizerRule::kMuon);
+  EXPECT_EQ(r.optimizer.momentum, 0.9);
+  EXPECT_TRUE(r.optimizer.has_bf16_moments);
+  ASSERT_EQ(r.optimizer.groups.size(), 1U);
+  EXPECT_EQ(r.optimizer.groups[0].rate, 0.5);
+  EXPECT_EQ(r.optimizer.groups[0].weight_decay, 0.2);
+  EXPECT_EQ(r.lora.rank, 4);
+  EXPECT_EQ(r.lora.alpha, 16);
+  EXPECT_EQ(r.lora.targets, std::vector<std::string>{"*o_proj*"});
+  EXPECT_EQ(r.ramp_steps, 5);
+  EXPECT_EQ(r.ramp_tokens, 8);
+  ASSERT_EQ(r.stages.size(), 1U);
+  EXPECT_EQ(r.stages[0].from, 3);
+  EXPECT_EQ(r.stages[0].context, 9);
+  EXPECT_EQ(r.stages[0].yarn_factor, 4);
+  EXPECT_EQ(r.stages[0].weights, std::vector<double>{2});
+}
+
 TEST_F(RecipeTest, ErrorsNameLineAndKey) {
+  EXPECT_NE(error_of(std::string(kShort) + "[[stage]]\nfrom = 5\n[[stage]]\nfrom = 5\n").find("rising"),
+            std::string::npos);
+  EXPECT_NE(error_of(std::string(kShort) + "[[stage]]\nweights = [1, 2]\n").find("each of 1"), std::string::npos);
+  EXPECT_NE(error_of(std::string(kShort) + "[optimizer]\nname = 'sgd'\n").find("muon"), std::string::npos);
   const std::vector<std::pair<std::string, std::vector<std::string>>> bad = {
       {"model = ", {"line 1"}},
       {std::string("stepz = 3\n") + kShort, {"line 1", "stepz", "steps?"}},

@@ -1,0 +1,236 @@
+// Runs: what is left of one that was stopped, killed or cheated of its disk goes on as if nothing had happened.
+
+#include "train/trainer.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/random.h"
+
+namespace fathom::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kConfig = R"({"model_type": "deepseek_v3", "architectures": ["DeepseekV3ForCausalLM"],
+  "vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 2, "max_position_embeddings": 32,
+  "num_attention_heads": 2, "q_lora_rank": 8, "kv_lora_rank": 8, "qk_nope_head_dim": 4, "qk_rope_head_dim": 4,
+  "v_head_dim": 4, "intermediate_size": 24, "first_k_dense_replace": 1, "moe_intermediate_size": 8,
+  "n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1,
+  "topk_method": "noaux_tc", "scoring_func": "sigmoid", "norm_topk_prob": true, "routed_scaling_factor": 1.0,
+  "num_nextn_predict_layers": 1, "tie_word_embeddings": false, "bos_token_id": 0, "eos_token_id": 1})";
+
+class TrainerTest : public testing::Test {
+ protected:
+  TrainerTest() {
+    std::string name = (fs::temp_directory_path() / "fathom-trainer-XXXXXX").string();
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    std::ofstream(path("config.json")) << kConfig;
+    const RandomStream random(4, 0);
+    std::vector<Document> documents;
+    for (uint64_t d = 0; d < 40; ++d) {
+      documents.emplace_back();
+      // Counting from somewhere: soon learned.
+      const auto from = static_cast<int32_t>(random.bits(d) % 40);
+      for (int32_t t = 0; t < 5 + static_cast<int32_t>(d % 11); ++t) documents.back().emplace_back(2 + from + t, true);
+    }
+    write_token_shard(path("a.tokens"), documents, 64, 7, 99);
+    write_token_shard(path("b.tokens"), documents, 64, 7, 99);
+  }
+  ~TrainerTest() override {
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+
+  std::string path(const std::string& name) const { return folder_ + "/" + name; }
+
+  Recipe recipe(const std::string& out, const std::string& more = "") const {
+    const std::string file = path(out + ".toml");
+    std::ofstream(file) << "model = 'config.json'\nout = '" + out +
+                               "'\nsteps = 12\nbatch_tokens = 48\nmicro_batch_tokens = 24\ncontext = 12\n"
+                               "init_deviation = 0.05\nevaluate_every = 4\ncheckpoint_every = 3\n"
+                               "heldout = ['a.tokens']\n" +
+                               more +
+                               "[[data]]\npath = 'a.tokens'\nweight = 2\n[[data]]\npath = 'b.tokens'\n"
+                               "[schedule]\nname = 'cosine'\nwarmup = 3\n[optimizer]\nlearning_rate = 1e-2\n";
+    return Recipe::read(file);
+  }
+
+  // Runs until the recipe's end or a number of steps; the reports by step.
+  std::vector<StepReport> run(const Recipe& recipe, int64_t most = 1 << 20) {
+    ThreadTeam team(2);
+    CachingAllocator allocator;
+    Trainer trainer(recipe, team, allocator);
+    std::vector<StepReport> reports;
+    trainer.run([&](const StepReport& r) { reports.push_back(r); },
+                [&] { return static_cast<int64_t>(reports.size()) >= most; });
+    return reports;
+  }
+
+  std::string folder_;
+};
+
+void expect_same(const StepReport& a, const StepReport& b) {
+  EXPECT_EQ(a.step, b.step);
+  EXPECT_EQ(a.loss, b.loss) << a.step;
+  EXPECT_EQ(a.mtp_loss, b.mtp_loss) << a.step;
+  EXPECT_EQ(a.gradient_norm, b.gradient_norm) << a.step;
+  EXPECT_EQ(a.learning_rate, b.learning_rate) << a.step;
+  EXPECT_EQ(a.heldout_loss, b.heldout_loss) << a.step;
+  EXPECT_EQ(a.expert_load, b.expert_load) << a.step;
+}
+
+std::vector<std::string> lines_of(const std::string& path) {
+  std::ifstream in(path);
+  std::vector<std::string> out;
+  for (std::string line; std::getline(in, line);) out.push_back(line);
+  return out;
+}
+
+TEST_F(TrainerTest, LearnsAndIsTheSameTwice) {
+  const auto first = run(recipe("one"));
+  const auto second = run(recipe("two"));
+  ASSERT_EQ(first.size(), 12U);
+  EXPECT_LT(first.back().loss, first.front().loss);
+  for (size_t i = 0; i < first.size(); ++i) expect_same(first[i], second[i]);
+  EXPECT_TRUE(first[3].heldout_loss);
+  EXPECT_FALSE(first[4].heldout_loss);
+}
+
+// Every kind of state: both optimizers' moments, stages, ramps, adapters.
+TEST_F(TrainerTest, GoesOnBitForBitAfterAStop) {
+  const std::string stages =
+      "ramp_steps = 4\nramp_tokens = 24\n[[stage]]\nfrom = 4\nweights = [0, 1]\n[[stage]]\nfrom = 7\ncontext = 24\n"
+      "yarn_factor = 2\nweights = [1, 1]\n";
+  const std::string adapters = "[lora]\nrank = 2\n";
+  for (const std::string& more : {std::string(), stages, adapters}) {
+    fs::remove_all(path("whole"));
+    fs::remove_all(path("parts"));
+    const auto whole = run(recipe("whole", more));
+    std::vector<StepReport> parts;
+    for (const int64_t steps : {4, 1, 3, 100}) {
+      for (const StepReport& r : run(recipe("parts", more), steps)) parts.push_back(r);
+    }
+    ASSERT_EQ(parts.size(), whole.size());
+    for (size_t i = 0; i < whole.size(); ++i) expect_same(parts[i], whole[i]);
+  }
+}
+
+TEST_F(TrainerTest, StretchedModelSaysSoInItsConfig) {
+  run(recipe("out", "[[stage]]\nfrom = 6\ncontext = 24\nyarn_factor = 2\n"));
+  const json::Value config = json::parse_file(*newest_snapshot(path("out")) + "/config.json");
+  const json::Reader reader(config, "config.json");
+  EXPECT_EQ(reader.get("max_position_embeddings").as_int(), 64);
+  EXPECT_EQ(reader.get("rope_scaling").get("factor").as_double(), 2);
+  EXPECT_EQ(reader.get("rope_scaling").get("original_max_position_embeddings").as_int(), 32);
+}
+
+TEST_F(TrainerTest, GoesOnBitForBitAfterSigkill) {
+  const auto whole = run(recipe("whole"));
+  const Recipe r = recipe("killed");
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ThreadTeam team(2);
+    CachingAllocator allocator;
+    Trainer trainer(r, team, allocator);
+    // Behind the snapshot of step 6 and before the one of step 9, with lines of metrics that will be done again.
+    trainer.run(
+        [](const StepReport& report) {
+          if (report.step == 8) ::raise(SIGKILL);
+        },
+        [] { return false; });
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  const auto rest = run(recipe("killed"));
+  ASSERT_EQ(rest.size(), 6U);
+  for (size_t i = 0; i < rest.size(); ++i) expect_same(rest[i], whole[i + 6]);
+  EXPECT_EQ(lines_of(path("killed/metrics.jsonl")).size(), 12U);
+}
+
+TEST_F(TrainerTest, KeepsTheLastOnes) {
+  run(recipe("out", "keep = 2\n"));
+  std::vector<std::string> found;
+  for (const auto& entry : fs::directory_iterator(path("out"))) {
+    if (entry.is_directory()) found.push_back(entry.path().filename());
+  }
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, (std::vector<std::string>{"step-00000009", "step-00000012"}));
+}
+
+// A limit on the size of files stands for the full disk: writing fails halfway.
+TEST_F(TrainerTest, FullDiskKeepsTheCheckpointBefore) {
+  run(recipe("out"), 5);
+  const std::string before = *newest_snapshot(path("out"));
+  const Recipe r = recipe("out");
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit = {8192, 8192};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    ThreadTeam team(1);
+    CachingAllocator allocator;
+    try {
+      Trainer trainer(r, team, allocator);
+      trainer.run([](const StepReport&) {}, [] { return false; });
+    } catch (const Error& error) {
+      ::_exit(error.code() == ErrorCode::kIo ? 3 : 4);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 3);
+  EXPECT_EQ(*newest_snapshot(path("out")), before);
+  for (const auto& entry : fs::directory_iterator(path("out"))) {
+    EXPECT_FALSE(entry.path().filename().string().starts_with("unfinished-")) << entry.path();
+  }
+  EXPECT_EQ(run(recipe("out")).size(), 7U);
+}
+
+TEST_F(TrainerTest, DamagedSnapshotIsNamed) {
+  run(recipe("out"), 3);
+  const std::string weights = *newest_snapshot(path("out")) + "/model.safetensors";
+  fs::resize_file(weights, fs::file_size(weights) / 2);
+  try {
+    run(recipe("out"));
+    ADD_FAILURE() << "no Error was thrown";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("model.safetensors"), std::string::npos) << error.what();
+  }
+}
+
+// A rate at which weights overflow: the steps are reported as skipped, and the run ends with advice.
+TEST_F(TrainerTest, StepsThatAreNotFiniteAreSkippedAndThenFatal) {
+  Recipe r = recipe("out");
+  r.steps = 60;
+  r.warmup = 0;
+  r.learning_rate = 1e30;
+  int64_t skipped = 0;
+  ThreadTeam team(1);
+  CachingAllocator allocator;
+  Trainer trainer(r, team, allocator);
+  try {
+    trainer.run([&](const StepReport& report) { skipped += report.is_skipped ? 1 : 0; }, [] { return false; });
+    ADD_FAILURE() << "no Error was thrown";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("not finite"), std::string::npos);
+  }
+  EXPECT_GT(skipped, 10);
+}
+
+}  // namespace
+}  // namespace fathom::train
