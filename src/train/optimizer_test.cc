@@ -86,7 +86,8 @@ TEST(Optimizer, GroupsChangeDecayAndRate) {
   }
 }
 
-// x with the singular vectors of two random rotations and these singular values: x = U S V^T, U and V from Gram-Schmidt.
+// x with the singular vectors of two random rotations and these singular values: x = U S V^T, U and V from
+// Gram-Schmidt.
 std::vector<std::vector<double>> orthonormal(int64_t n, int64_t dim, uint64_t seed) {
   const Tensor random = random_tensor({n, dim}, seed);
   std::vector<std::vector<double>> rows;

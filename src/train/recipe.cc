@@ -200,6 +200,15 @@ Recipe Recipe::read(const std::string& path) {
   top.take("balance_alpha", r.losses.balance_alpha);
   top.take("mtp_weight", r.losses.mtp_weight);
   top.take("z_weight", r.losses.z_weight);
+  std::string on_bad_step = "skip";
+  std::string on_spike = "report";
+  top.take("on_bad_step", on_bad_step);
+  top.take("spike_factor", r.spike_factor);
+  top.take("on_spike", on_spike);
+  if (on_bad_step != "skip" && on_bad_step != "stop") top.refuse("on_bad_step", "expected \"skip\" or \"stop\"");
+  if (on_spike != "report" && on_spike != "skip") top.refuse("on_spike", "expected \"report\" or \"skip\"");
+  r.stops_when_skipping = on_bad_step == "stop";
+  r.skips_spikes = on_spike == "skip";
   top.take("evaluate_every", r.evaluate_every, 0);
   top.take("checkpoint_every", r.checkpoint_every, 1);
   top.take("keep", r.keep, 1);

@@ -47,7 +47,12 @@ struct Recipe {
   double bias_update_speed = 0.001;  // bias_update_speed: gamma of the balancing without an auxiliary loss
   StepParams losses = {
       .balance_alpha = 0.0001, .mtp_weight = 0.3, .z_weight = 0};  // balance_alpha, mtp_weight, z_weight
-  int64_t evaluate_every = 100;                                    // evaluate_every: steps; 0: never
+  // on_bad_step: what happens when loss or gradient are not finite, "skip" (the weights stay, up to ten in a row) or
+  // "stop"
+  bool stops_when_skipping = false;
+  double spike_factor = 6;         // spike_factor: standard deviations above the mean that make a spike; 0: not watched
+  bool skips_spikes = false;       // on_spike: "report" or "skip"
+  int64_t evaluate_every = 100;    // evaluate_every: steps; 0: never
   int64_t checkpoint_every = 200;  // checkpoint_every: steps; the last one is always kept
   int64_t keep = 2;                // keep: how many checkpoints
 

@@ -54,8 +54,13 @@ json::Value state_json(const RunState& state, int64_t optimizer_steps) {
     data.push_back(json::Object{
         {"epoch", p.epoch}, {"index", p.index}, {"offset", p.offset}, {"tokens", p.tokens}, {"since", p.since}});
   }
-  return json::Object{
-      {"step", state.step}, {"tokens", state.tokens}, {"optimizer_steps", optimizer_steps}, {"data", data}};
+  const json::Object watch = {
+      {"mean", state.watch.mean}, {"variance", state.watch.variance}, {"seen", state.watch.seen}};
+  return json::Object{{"step", state.step},
+                      {"tokens", state.tokens},
+                      {"optimizer_steps", optimizer_steps},
+                      {"loss_watch", watch},
+                      {"data", data}};
 }
 
 // As the PEFT library names and describes them.
@@ -138,6 +143,10 @@ RunState read_snapshot(const std::string& folder, ParameterSet& parameters, cons
   state.step = json.get("step").as_int(0);
   state.tokens = json.get("tokens").as_int(0);
   optimizer.set_steps(json.get("optimizer_steps").as_int(0));
+  const json::Reader watch = json.get("loss_watch");
+  state.watch = {.mean = watch.get("mean").as_double(),
+                 .variance = watch.get("variance").as_double(),
+                 .seen = watch.get("seen").as_int(0)};
   for (const json::Reader& p : json.get("data").items()) {
     state.data.push_back({.epoch = p.get("epoch").as_int(0),
                           .index = p.get("index").as_int(0),

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "train/data_stream.h"
 #include "train/lora.h"
+#include "train/loss_watch.h"
 #include "train/optimizer.h"
 
 namespace fathom::train {
@@ -17,6 +18,7 @@ struct RunState {
   int64_t step = 0;  // steps that are done
   int64_t tokens = 0;
   std::vector<SourcePosition> data;
+  LossWatch watch;
 };
 
 // Writes OUT/step-NNNNNNNN: config.json, model.safetensors (F32), optimizer.safetensors, state.json, the tokenizer's

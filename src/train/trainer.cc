@@ -171,6 +171,23 @@ int64_t Trainer::parameter_count() const {
   return count;
 }
 
+double Trainer::flops_per_token() const {
+  const model::ModelConfig& config = model_->config();
+  const double chosen = config.n_routed_experts > 0 ? static_cast<double>(config.num_experts_per_tok) /
+                                                          static_cast<double>(config.n_routed_experts)
+                                                    : 1;
+  double weights = 0;
+  for (const Parameter& parameter : parameters_->all()) {
+    const std::string& name = parameter.name;
+    if (!parameter.is_matrix || name.find("embed_tokens") != std::string::npos) continue;
+    const auto count = static_cast<double>(parameter.value.count());
+    weights += name.find(".mlp.experts.") != std::string::npos ? chosen * count : count;
+    // The modules predict through the model's own head.
+    if (name == "lm_head.weight") weights += static_cast<double>(model_->mtp().size()) * count;
+  }
+  return 6 * weights;
+}
+
 int64_t Trainer::trained_count() const {
   int64_t count = 0;
   for (const Parameter& parameter : trained()) count += parameter.is_trained() ? parameter.value.count() : 0;
@@ -215,6 +232,10 @@ StepReport Trainer::one_step() {
   report.gradient_norm = gradient_norm(ctx_, trained());
   report.learning_rate = recipe_.learning_rate * schedule_.factor(state_.step);
   report.is_skipped = !std::isfinite(report.loss) || !std::isfinite(report.gradient_norm);
+  if (!report.is_skipped && recipe_.spike_factor > 0 && state_.watch.is_spike(report.loss, recipe_.spike_factor)) {
+    report.is_spike = true;
+    report.is_skipped = recipe_.skips_spikes;
+  }
   if (!report.is_skipped) {
     const double clip = std::min(1.0, recipe_.grad_clip / (report.gradient_norm + kNormFloor));
     optimizer_->step(ctx_, trained(), report.learning_rate, clip);
@@ -287,6 +308,7 @@ void Trainer::write_metrics(const StepReport& r) const {
   for (const auto& [layer, tokens] : r.expert_load)
     load[std::to_string(layer)] = json::Array(tokens.begin(), tokens.end());
   line["expert_load"] = load;
+  if (r.is_spike) line["spike"] = true;
   if (r.is_skipped) line = {{"step", r.step}, {"tokens", r.tokens}, {"skipped", true}};
   const std::string path = recipe_.out + "/metrics.jsonl";
   const std::string text = json::dump(line) + "\n";
@@ -313,6 +335,10 @@ void Trainer::run(const std::function<void(const StepReport&)>& report, const st
     if (evaluates && !heldout_.empty()) done.heldout_loss = evaluate();
     write_metrics(done);
     report(done);
+    if (done.is_skipped && recipe_.stops_when_skipping) {
+      fail(ErrorCode::kInvalidData, recipe_.path,
+           "step {} had a loss or gradient that is not finite, and on_bad_step is \"stop\"", done.step);
+    }
     if (skipped_in_a_row_ > kMostSkipped) {
       fail(ErrorCode::kInvalidData, recipe_.path,
            "{} steps in a row had a loss or gradient that is not finite; a lower learning_rate may help",

@@ -30,7 +30,8 @@ struct StepReport {
   std::map<int64_t, std::vector<int64_t>> expert_load = {};  // by layer
   double tokens_per_second = 0;
   std::optional<double> heldout_loss = {};
-  bool is_skipped = false;  // its loss or gradient was not finite: the weights stayed as they were
+  bool is_spike = false;    // its loss stood far above those before it
+  bool is_skipped = false;  // its loss or gradient was not finite, or spikes are skipped
 };
 
 class Trainer {
@@ -42,6 +43,11 @@ class Trainer {
   int64_t parameter_count() const;
   // Of them those that are trained.
   int64_t trained_count() const;
+
+  // Operations of a token's products with weights, forward and backward: 6 for each weight that it meets, of routed
+  // experts only the chosen ones (multiply-adds count twice).
+  double flops_per_token() const;
+  const ops::Context& context() const { return ctx_; }
 
   // Steps until the recipe's last one, or until `should_stop` says so after a step; either way a snapshot is written.
   // `report` is called after every step. A line for each goes to OUT/metrics.jsonl. Throws Error for a full disk and

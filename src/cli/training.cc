@@ -1,0 +1,28 @@
+#include "cli/training.h"
+
+#include <fmt/format.h>
+
+#include "cli/interrupt.h"
+#include "cli/train_view.h"
+#include "engine/machine_probe.h"
+
+namespace fathom::cli {
+
+void train_and_show(train::Trainer& trainer, const train::Recipe& recipe, const CachingAllocator& allocator) {
+  const auto millions = [](int64_t n) { return static_cast<double>(n) / 1e6; };
+  const std::string trained = trainer.trained_count() < trainer.parameter_count()
+                                  ? fmt::format(", {:.2f} M of them trained", millions(trainer.trained_count()))
+                                  : "";
+  const std::string title = fmt::format("{:.1f} M parameters{}, {} steps{}", millions(trainer.parameter_count()),
+                                        trained, recipe.steps,
+                                        trainer.step() > 0 ? fmt::format(", going on behind step {}", trainer.step()) : "");
+  fmt::print("{}\n", title);
+  TrainView view(recipe.out, trainer.flops_per_token(), engine::measure_gemm_rate(trainer.context()));
+  const InterruptGuard guard;
+  trainer.run([&](const train::StepReport& report) { view.show(report); }, InterruptGuard::is_interrupted);
+  fmt::print("{} after step {}: {}\n", trainer.step() < recipe.steps ? "stopped and saved" : "done", trainer.step(),
+             *train::newest_snapshot(recipe.out));
+  fmt::print("memory of activations: {:.0f} MB at most\n", static_cast<double>(allocator.peak_bytes()) / 1e6);
+}
+
+}  // namespace fathom::cli
