@@ -83,7 +83,12 @@ void write_shards(const std::string& folder, std::span<const PlannedTensor> tens
 }
 
 bool is_stored_in_fp8(std::string_view name) {
-  return name.ends_with("_proj.weight") && name.find("eh_proj") == std::string_view::npos;
+  if (name.ends_with("eh_proj.weight") || name.ends_with("weights_proj.weight")) return false;
+  for (const std::string_view end :
+       {"_proj.weight", "_proj_with_mqa.weight", ".indexer.wq_b.weight", ".indexer.wk.weight"}) {
+    if (name.ends_with(end)) return true;
+  }
+  return false;
 }
 
 std::string scale_name(std::string_view name) {

@@ -28,7 +28,8 @@ using ByteSink = std::function<void(std::span<const std::byte>)>;
 void write_shards(const std::string& folder, std::span<const PlannedTensor> tensors,
                   const std::function<void(size_t, const ByteSink&)>& values);
 
-// Whether published FP8 checkpoints hold this matrix in FP8: embedding, head, gate and the MTP projection stay BF16.
+// Whether published FP8 checkpoints hold this matrix in FP8: embedding, head, gate, the MTP projection and
+// the indexer's head weights stay BF16.
 bool is_stored_in_fp8(std::string_view name);
 // The name of its scales.
 std::string scale_name(std::string_view name);

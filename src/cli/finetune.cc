@@ -84,7 +84,8 @@ void run(const FinetuneFlags& flags) {
   recipe.batch_tokens = flags.batch_tokens;
   recipe.context = flags.context;
   const auto inputs = static_cast<double>(data.tokens - static_cast<int64_t>(data.documents.size()));
-  recipe.steps = std::max<int64_t>(1, static_cast<int64_t>(flags.epochs * inputs / static_cast<double>(flags.batch_tokens) + 0.5));
+  recipe.steps =
+      std::max<int64_t>(1, static_cast<int64_t>(flags.epochs * inputs / static_cast<double>(flags.batch_tokens) + 0.5));
   recipe.schedule = "linear";
   recipe.warmup = std::min<int64_t>(20, recipe.steps / 10);
   recipe.evaluate_every = std::max<int64_t>(1, recipe.steps / 10);
@@ -122,7 +123,9 @@ void add_finetune(CLI::App& app) {
   command->add_option("--batch-tokens", flags->batch_tokens, "tokens of a step")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--context", flags->context, "longest sequence")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--context", flags->context, "longest sequence")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_option("--learning-rate", flags->learning_rate, "at most; 0: 2e-5, or 2e-4 for adapters")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

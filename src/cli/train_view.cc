@@ -69,7 +69,8 @@ TrainView::TrainView(std::string title, double flops_per_token, double peak)
       is_terminal_(::isatty(STDOUT_FILENO) == 1) {}
 
 double TrainView::seconds_left(const train::StepReport& r) const {
-  return static_cast<double>(r.steps - r.step) * static_cast<double>(r.batch_tokens) / std::max(tokens_per_second_, 1e-9);
+  return static_cast<double>(r.steps - r.step) * static_cast<double>(r.batch_tokens) /
+         std::max(tokens_per_second_, 1e-9);
 }
 
 std::string TrainView::peak_text(double tokens_per_second) const {
@@ -80,7 +81,8 @@ std::string TrainView::peak_text(double tokens_per_second) const {
 void TrainView::show(const train::StepReport& r) {
   if (r.is_skipped) return note(fmt::format("step {} skipped: loss or gradient is not finite", r.step));
   if (r.is_spike) note(fmt::format("step {}: loss {:.3f} stands out", r.step, r.loss));
-  tokens_per_second_ = tokens_per_second_ == 0 ? r.tokens_per_second : 0.9 * tokens_per_second_ + 0.1 * r.tokens_per_second;
+  tokens_per_second_ =
+      tokens_per_second_ == 0 ? r.tokens_per_second : 0.9 * tokens_per_second_ + 0.1 * r.tokens_per_second;
   losses_.push_back(r.loss);
   if (losses_.size() > kKeptLosses) losses_.pop_front();
   if (r.heldout_loss) heldout_ = *r.heldout_loss;

@@ -13,9 +13,9 @@ void train_and_show(train::Trainer& trainer, const train::Recipe& recipe, const 
   const std::string trained = trainer.trained_count() < trainer.parameter_count()
                                   ? fmt::format(", {:.2f} M of them trained", millions(trainer.trained_count()))
                                   : "";
-  const std::string title = fmt::format("{:.1f} M parameters{}, {} steps{}", millions(trainer.parameter_count()),
-                                        trained, recipe.steps,
-                                        trainer.step() > 0 ? fmt::format(", going on behind step {}", trainer.step()) : "");
+  const std::string title =
+      fmt::format("{:.1f} M parameters{}, {} steps{}", millions(trainer.parameter_count()), trained, recipe.steps,
+                  trainer.step() > 0 ? fmt::format(", going on behind step {}", trainer.step()) : "");
   fmt::print("{}\n", title);
   TrainView view(recipe.out, trainer.flops_per_token(), engine::measure_gemm_rate(trainer.context()));
   const InterruptGuard guard;

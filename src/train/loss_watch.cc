@@ -6,8 +6,8 @@
 namespace fathom::train {
 namespace {
 
-constexpr int64_t kLeast = 20;      // losses before anything is called a spike
-constexpr double kMemory = 0.95;    // of the running mean
+constexpr int64_t kLeast = 20;         // losses before anything is called a spike
+constexpr double kMemory = 0.95;       // of the running mean
 constexpr double kLeastSpread = 0.02;  // of the mean: a loss that hardly moves has no spikes of its own noise
 
 }  // namespace
