@@ -88,9 +88,10 @@ TEST_F(ExportTest, Fp8RoundsAsItsBitsAllow) {
   checkpoint::export_checkpoint("tests/goldens/v3-mtp", path("out"), {.dtype = DType::kF8E4M3});
   const auto exact = numbers("tests/goldens/v3-mtp");
   const auto rounded = numbers(path("out"));
-  // 3 bits of mantissa: each weight is off by 2.6 % in the mean square, layers add to that.
-  EXPECT_GT(difference(exact.at("logits"), rounded.at("logits")), 0.001);
-  EXPECT_LT(difference(exact.at("logits"), rounded.at("logits")), 0.25);
+  // 3 bits of mantissa: each weight is off by 2.6 % in the mean square. Behind the first layer, because further on experts
+  // change where their scores were close.
+  EXPECT_GT(difference(exact.at("hidden.1"), rounded.at("hidden.1")), 0.001);
+  EXPECT_LT(difference(exact.at("hidden.1"), rounded.at("hidden.1")), 0.1);
 }
 
 TEST_F(ExportTest, SharedWeightsOnceAreTheSameModelInLess) {
