@@ -88,8 +88,8 @@ TEST_F(ExportTest, Fp8RoundsAsItsBitsAllow) {
   checkpoint::export_checkpoint("tests/goldens/v3-mtp", path("out"), {.dtype = DType::kF8E4M3});
   const auto exact = numbers("tests/goldens/v3-mtp");
   const auto rounded = numbers(path("out"));
-  // 3 bits of mantissa: each weight is off by 2.6 % in the mean square. Behind the first layer, because further on experts
-  // change where their scores were close.
+  // 3 bits of mantissa: each weight is off by 2.6 % in the mean square. Behind the first layer, because further on
+  // experts change where their scores were close.
   EXPECT_GT(difference(exact.at("hidden.1"), rounded.at("hidden.1")), 0.001);
   EXPECT_LT(difference(exact.at("hidden.1"), rounded.at("hidden.1")), 0.1);
 }
@@ -100,7 +100,9 @@ TEST_F(ExportTest, SharedWeightsOnceAreTheSameModelInLess) {
   checkpoint::export_checkpoint(path("copies"), path("once"), {.dtype = DType::kBF16, .has_mtp_copies = false});
   checkpoint::export_checkpoint(path("once"), path("again"), {.dtype = DType::kBF16});
   expect_same_numbers(path("once"), path("again"));
-  const auto size = [&](const std::string& name) { return fs::file_size(path(name) + "/model-00001-of-00001.safetensors"); };
+  const auto size = [&](const std::string& name) {
+    return fs::file_size(path(name) + "/model-00001-of-00001.safetensors");
+  };
   EXPECT_LE(size("once"), size("again"));
   EXPECT_EQ(numbers(path("once")).at("logits").count(), numbers("models/tiny").at("logits").count());
 }

@@ -76,7 +76,8 @@ TEST(Tasks, JsonIsComparedAsValues) {
 }
 
 TEST(Tasks, LinesAreCompletedToTheirEnd) {
-  const auto tasks = tasks_of("{\"prompt\":\"a = \",\"suffix\":\"\\nend\",\"answer\":\"b + c\"}\n\n{\"prompt\":\"x\",\"answer\":\"y\"}");
+  const auto tasks = tasks_of(
+      "{\"prompt\":\"a = \",\"suffix\":\"\\nend\",\"answer\":\"b + c\"}\n\n{\"prompt\":\"x\",\"answer\":\"y\"}");
   ASSERT_EQ(tasks.size(), 2U);
   EXPECT_EQ(tasks[0].kind, "fim");
   EXPECT_EQ(tasks[1].kind, "tasks");

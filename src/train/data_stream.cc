@@ -71,8 +71,6 @@ size_t DataStream::next_source() const {
   size_t best = 0;
   double least = std::numeric_limits<double>::infinity();
   for (size_t s = 0; s < sources_.size(); ++s) {
-    // A document that was begun is finished first.
-    if (positions_[s].offset > 0) return s;
     if (weights_[s] == 0) continue;
     const double given = static_cast<double>(positions_[s].tokens - positions_[s].since) / weights_[s];
     if (given < least) {

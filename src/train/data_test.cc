@@ -160,11 +160,22 @@ TEST_F(DataTest, DocumentsThatFitStayWhole) {
   }
 }
 
+// A book does not fill batch after batch: between its sequences stand those of other sources.
+TEST_F(DataTest, LongDocumentsAreInterleaved) {
+  DataStream stream({{shard("long", {99, 99}), 1}, {shard("short", {6, 7, 5, 8}), 1}}, 5);
+  for (int step = 0; step < 20; ++step) {
+    int64_t of_long = 0;
+    const auto before = stream.position()[0].tokens;
+    stream.next(40, 10);
+    of_long = stream.position()[0].tokens - before;
+    EXPECT_NEAR(static_cast<double>(of_long), 20, 10);
+  }
+}
+
 TEST_F(DataTest, WeightsCanChangeOnTheWay) {
   DataStream stream({{shard("a", {9, 4, 17}), 1}, {shard("b", {25, 6}), 1}}, 3);
   stream.next(40, 40);
   stream.set_weights({0, 1});
-  while (stream.position()[0].offset > 0) stream.next(40, 40);  // what was begun is finished
   const int64_t before = stream.position()[0].tokens;
   for (int i = 0; i < 5; ++i) stream.next(40, 40);
   EXPECT_EQ(stream.position()[0].tokens, before);
