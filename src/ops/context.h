@@ -40,6 +40,8 @@ struct Context {
   const kernels::KernelTable& kernels;
   Compute compute = Compute::kF32;
   MlaForm mla_form = MlaForm::kAbsorbed;
+  // While training: products with weights that are stored in FP8 read activations and gradients in FP8 too (ops/fp8.h).
+  bool trains_in_fp8 = false;
   Probe* probe = nullptr;
   Tape* tape = nullptr;  // records how gradients go back; null: inference
   BalanceLoss* balance = nullptr;

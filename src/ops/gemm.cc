@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "ops/fp8.h"
+
 namespace fathom::ops {
 namespace {
 
@@ -101,14 +103,36 @@ void gemm(const Context& ctx, const Rows& a, Turned turned, const RightFactor& b
   });
 }
 
+bool runs_in_fp8(const Context& ctx, const Weight& w) { return ctx.trains_in_fp8 && w.view.dtype == DType::kF8E4M3; }
+
+WeightGradient weight_gradient(const Context& ctx, Tape& tape, const Weight& w, const Rows& dy) {
+  return {.dy = dy, .dw = tape.gradient(w).f32(), .is_fp8 = runs_in_fp8(ctx, w)};
+}
+
 void gemm_dgrad(const Context& ctx, const Rows& dy, const Weight& w, float* dx, int64_t dx_stride, bool accumulate,
                 Workers workers) {
   if (dy.rows == 0) return;
+  if (runs_in_fp8(ctx, w)) {
+    const Tensor rounded = fp8_rounded(ctx, dy);
+    const RightFactor right = right_factor(ctx, w, Turned::kNo, workers);
+    return gemm(ctx, rows_of(rounded), Turned::kNo, right, w.cols(), dx, dx_stride, accumulate, workers);
+  }
   gemm(ctx, dy, Turned::kNo, right_factor(ctx, w, Turned::kNo, workers), w.cols(), dx, dx_stride, accumulate, workers);
 }
 
 void gemm_wgrad(const Context& ctx, const Rows& x, std::span<const WeightGradient> gradients, Workers workers) {
   if (x.rows == 0) return;
+  if (gradients[0].is_fp8) {
+    // x was read in tiles of 1x128 before; the sum over tokens wants its tiles the other way.
+    const Tensor again = fp8_rounded(ctx, x);
+    const Tensor down = fp8_rounded_down(ctx, rows_of(again));
+    const RightFactor right = right_factor(ctx, rows_of(down), Turned::kNo, workers);
+    for (const WeightGradient& gradient : gradients) {
+      const Tensor dy = fp8_rounded_down(ctx, gradient.dy);
+      gemm(ctx, rows_of(dy), Turned::kYes, right, x.cols, gradient.dw, x.cols, true, workers);
+    }
+    return;
+  }
   const RightFactor right = right_factor(ctx, x, Turned::kNo, workers);
   for (const WeightGradient& gradient : gradients) {
     gemm(ctx, gradient.dy, Turned::kYes, right, x.cols, gradient.dw, x.cols, true, workers);

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "ops/context.h"
+#include "ops/tape.h"
 
 namespace fathom::ops {
 
@@ -45,7 +46,12 @@ void gemm_dgrad(const Context& ctx, const Rows& dy, const Weight& w, float* dx, 
 struct WeightGradient {
   Rows dy;
   float* dw;
+  bool is_fp8 = false;  // both factors are read in FP8
 };
+// The gradient of a watched weight.
+WeightGradient weight_gradient(const Context& ctx, Tape& tape, const Weight& w, const Rows& dy);
+// Whether products with `w` run in FP8.
+bool runs_in_fp8(const Context& ctx, const Weight& w);
 void gemm_wgrad(const Context& ctx, const Rows& x, std::span<const WeightGradient> gradients, Workers workers);
 
 }  // namespace fathom::ops

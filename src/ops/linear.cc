@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ops/fp8.h"
 #include "ops/gemm.h"
 
 namespace fathom::ops {
@@ -57,7 +58,7 @@ void record_linear(const Context& ctx, Compute compute, const Tensor& x, const W
       gemm_dgrad(inner, rows_of(dy), w, tape.gradient(inner, x).f32(), x.dim(1), true, Workers::kTeam);
     }
     if (!tape.tracks(w)) return;
-    const WeightGradient of_w = {rows_of(dy), tape.gradient(w).f32()};
+    const WeightGradient of_w = weight_gradient(inner, tape, w, rows_of(dy));
     gemm_wgrad(inner, rows_of(x), {&of_w, 1}, Workers::kTeam);
   });
 }
@@ -65,7 +66,7 @@ void record_linear(const Context& ctx, Compute compute, const Tensor& x, const W
 Tensor linear_with(const Context& ctx, Compute compute, const Tensor& x, const Weight& w) {
   const auto& matmul = ctx.kernels.matmul[static_cast<int>(compute)];
   FATHOM_CHECK_MSG(x.dim(1) == w.cols(), "linear of {} by [{}, {}]", shape_text(x.shape()), w.rows(), w.cols());
-  const auto packed = pack(ctx, matmul, x);
+  const auto packed = pack(ctx, matmul, runs_in_fp8(ctx, w) ? fp8_rounded(ctx, rows_of(x)) : x);
   Tensor y = ctx.empty({x.dim(0), w.rows()});
   run_linear(ctx, matmul, packed.get(), w, y);
   record_linear(ctx, compute, x, w, y);

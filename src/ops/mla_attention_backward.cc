@@ -44,7 +44,7 @@ class MlaBackward {
     add_query();
     add_keys();
     if (tape_.tracks(p_.kv_b_proj)) {
-      const WeightGradient of_kv_b = {rows_of(dkv_), tape_.gradient(p_.kv_b_proj).f32()};
+      const WeightGradient of_kv_b = weight_gradient(ctx_, tape_, p_.kv_b_proj, rows_of(dkv_));
       gemm_wgrad(ctx_, rows_of(s_.latent_TR), {&of_kv_b, 1}, Workers::kTeam);
     }
     if (tape_.tracks(s_.latent_TR)) {

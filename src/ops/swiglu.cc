@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include "ops/fp8.h"
 #include "ops/swiglu_groups.h"
 
 namespace fathom::ops {
@@ -20,7 +21,9 @@ struct Group : SwigluGroup {
   std::byte* packed_x = nullptr;
   std::byte* packed_h = nullptr;
 
-  int64_t grain() const { return m() <= kFewRows ? kLongFeatureGrain : kFeatureGrain; }
+  bool is_fp8 = false;  // activations are rounded, whole tiles at a time
+
+  int64_t grain() const { return m() <= kFewRows || is_fp8 ? kLongFeatureGrain : kFeatureGrain; }
 };
 
 // A piece of work: features [begin, end) of one group.
@@ -45,11 +48,14 @@ class GroupedSwiglu {
  public:
   // `keeps`: gates and ups stay with their groups, for the backward pass.
   GroupedSwiglu(const Context& ctx, const Tensor& x, std::vector<Group> groups, bool keeps)
-      : ctx_(ctx), x_(x), groups_(std::move(groups)) {
+      : ctx_(ctx), groups_(std::move(groups)) {
+    const bool is_fp8 = !groups_.empty() && runs_in_fp8(ctx, groups_[0].weights.gate_proj);
+    x_ = is_fp8 ? fp8_rounded(ctx, rows_of(x)) : x;
     int64_t rows = 0;
     int64_t most = 0;
     for (Group& group : groups_) {
       group.first_output = rows;
+      group.is_fp8 = is_fp8;
       rows += group.m();
       most = std::max(most, group.m() * group.grain());
       if (keeps) {
@@ -145,6 +151,8 @@ class GroupedSwiglu {
     product(g.weights.up_proj, up);
     for (int64_t i = 0; i < g.m(); ++i) {
       ctx_.rowwise().silu_mul(gate + i * stride, up + i * stride, n, h + i * h_stride);
+      if (!g.is_fp8) continue;
+      for (int64_t c = 0; c < n; c += kFp8Tile) round_fp8_tile(h + i * h_stride + c, std::min(kFp8Tile, n - c));
     }
     ctx_.matmul().pack({.x = h,
                         .x_stride = h_stride,
@@ -167,7 +175,7 @@ class GroupedSwiglu {
   }
 
   const Context& ctx_;
-  const Tensor& x_;
+  Tensor x_;
   std::vector<Group> groups_;
   Tensor outputs_;
   Tensor gate_up_;  // per member: an item's gates, then its ups

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "ops/fp8.h"
 #include "ops/gemm.h"
 #include "ops/swiglu_groups.h"
 
@@ -52,23 +53,27 @@ class SwigluBackward {
     const Tensor dh = ctx_.empty({m, width});
     gemm_dgrad(ctx_, dy, group.weights.down_proj, dh.f32(), width, false, workers);
 
+    // The V3 report keeps the inputs of SwiGLU in FP8 (section 3.3.3).
+    const bool is_fp8 = runs_in_fp8(ctx_, group.weights.gate_proj);
+    const Tensor gate = is_fp8 ? fp8_rounded(ctx_, rows_of(group.gate)) : group.gate;
+    const Tensor up = is_fp8 ? fp8_rounded(ctx_, rows_of(group.up)) : group.up;
     const Tensor h = ctx_.empty({m, width});
     const Tensor dgate = ctx_.empty({m, width});
     const Tensor dup = ctx_.empty({m, width});
     for (int64_t i = 0; i < m; ++i) {
       const auto row = static_cast<size_t>(group.first_output + i);
-      ctx_.rowwise().silu_mul(group.gate.row(i), group.up.row(i), width, h.row(i));
+      ctx_.rowwise().silu_mul(gate.row(i), up.row(i), width, h.row(i));
       factor_gradients_[row] = ctx_.rowwise().dot(h.row(i), dh.row(i), width);
-      ctx_.rowwise().silu_mul_backward(group.gate.row(i), group.up.row(i), dh.row(i), factors_[row], width, h.row(i),
-                                       dgate.row(i), dup.row(i));
+      ctx_.rowwise().silu_mul_backward(gate.row(i), up.row(i), dh.row(i), factors_[row], width, h.row(i), dgate.row(i),
+                                       dup.row(i));
     }
     if (tape_.tracks(group.weights.down_proj)) {
-      const WeightGradient of_down = {dy, tape_.gradient(group.weights.down_proj).f32()};
+      const WeightGradient of_down = weight_gradient(ctx_, tape_, group.weights.down_proj, dy);
       gemm_wgrad(ctx_, rows_of(h), {&of_down, 1}, workers);
     }
     if (tape_.tracks(group.weights.gate_proj)) {
-      const WeightGradient of_x[] = {{rows_of(dgate), tape_.gradient(group.weights.gate_proj).f32()},
-                                     {rows_of(dup), tape_.gradient(group.weights.up_proj).f32()}};
+      const WeightGradient of_x[] = {weight_gradient(ctx_, tape_, group.weights.gate_proj, rows_of(dgate)),
+                                     weight_gradient(ctx_, tape_, group.weights.up_proj, rows_of(dup))};
       gemm_wgrad(ctx_, x, of_x, workers);
     }
     float* dx = dx_rows_.row(group.first_output);

@@ -15,6 +15,8 @@ struct Parameter {
   Tensor value;      // F32
   Tensor gradient;   // F32 of the same shape; undefined when no gradient reaches it
   bool is_matrix = false;
+  Tensor fp8 = {};  // what the model reads when it trains in FP8: `value` in E4M3, scales of 128x128 blocks behind it
+  Tensor scales = {};  // [ceil(rows / 128), ceil(cols / 128)]
 
   bool is_trained() const { return gradient.defined(); }
 };
@@ -24,7 +26,12 @@ class ParameterSet : private model::ParameterVisitor {
   // Copies every parameter of `model` into memory of its own, widened to F32, and lets the model read it there. The
   // multi-token-prediction modules share embedding and head with the model (V3 report, section 2.2): their own copies
   // are let go. e_score_correction_bias has no gradient: it follows the load of the experts.
+  //
+  // Under a context that trains in FP8 the model reads matrices that published checkpoints hold in FP8 in blocks of
+  // 128x128 (V3 report, section 3.3); `value` is their master copy, refresh_fp8() rounds it anew.
   ParameterSet(model::Transformer& model, const ops::Context& ctx);
+
+  void refresh_fp8() const;
 
   // Lets another model of the same shapes read them.
   void bind(model::Transformer& model);

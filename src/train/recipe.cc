@@ -249,7 +249,9 @@ Recipe Recipe::read(const std::string& path) {
     if (value->empty()) top.refuse(key, "is missing");
   }
   if (r.data.empty()) top.refuse("data", "is missing: expected [[data]] tables with path and weight");
-  if (r.compute != "bf16" && r.compute != "f32") top.refuse("compute", "expected \"bf16\" or \"f32\"");
+  if (r.compute != "bf16" && r.compute != "f32" && r.compute != "fp8") {
+    top.refuse("compute", "expected \"bf16\", \"f32\" or \"fp8\"");
+  }
   for (std::string* file : {&r.model, &r.tokenizer, &r.out}) resolve(*file);
   for (std::string& file : r.heldout) resolve(file);
   return r;

@@ -88,8 +88,9 @@ Trainer::Trainer(const Recipe& recipe, ThreadTeam& team, CachingAllocator& alloc
       ctx_{.team = team,
            .allocator = allocator,
            .kernels = kernels::kernel_table(chosen_isa()),
-           .compute = recipe.compute == "f32" ? ops::Compute::kF32 : ops::Compute::kBF16,
-           .mla_form = ops::MlaForm::kExpanded},
+           .compute = recipe.compute == "bf16" ? ops::Compute::kBF16 : ops::Compute::kF32,
+           .mla_form = ops::MlaForm::kExpanded,
+           .trains_in_fp8 = recipe.compute == "fp8"},
       model_(
           std::make_unique<model::Transformer>(model::read_config(json::Reader(config_, config_path(recipe.model))))),
       schedule_(Schedule::named(recipe.schedule, recipe.warmup, recipe.steps)) {
@@ -201,6 +202,7 @@ StepReport Trainer::one_step() {
   const std::vector<Sequence> sequences = data_->next(now.batch_tokens, now.context);
   const int64_t learned = target_count(sequences);
   parameters_->clear_gradients(ctx_);
+  parameters_->refresh_fp8();
   StepReport report = {.step = state_.step + 1, .steps = recipe_.steps, .context = now.context};
   for (const Sequence& sequence : sequences) report.batch_tokens += static_cast<int64_t>(sequence.inputs.size());
   std::map<int64_t, std::vector<int64_t>>& load = report.expert_load;
