@@ -82,18 +82,21 @@ void expect_near(const Tensor& got, const Matrix& want, const char* what) {
 struct Stored {
   Stored(int64_t rows, int64_t cols, uint64_t seed) : bytes(static_cast<size_t>(rows * cols)) {
     const int64_t across = ceil_div(cols, kScaleBlock);
-    for (int64_t i = 0; i < ceil_div(rows, kScaleBlock) * across; ++i) scales.push_back(0.01F + 0.001F * static_cast<float>(i));
+    for (int64_t i = 0; i < ceil_div(rows, kScaleBlock) * across; ++i)
+      scales.push_back(0.01F + 0.001F * static_cast<float>(i));
     const Tensor values = random_tensor({rows, cols}, seed, 100);
     for (int64_t r = 0; r < rows; ++r) {
       exact.emplace_back();
       for (int64_t c = 0; c < cols; ++c) {
         const auto i = static_cast<size_t>(r * cols + c);
         bytes[i] = f32_to_f8e4m3(values.f32()[i]);
-        exact.back().push_back(static_cast<double>(f8e4m3_to_f32(bytes[i])) *
-                               static_cast<double>(scales[static_cast<size_t>(r / kScaleBlock * across + c / kScaleBlock)]));
+        exact.back().push_back(
+            static_cast<double>(f8e4m3_to_f32(bytes[i])) *
+            static_cast<double>(scales[static_cast<size_t>(r / kScaleBlock * across + c / kScaleBlock)]));
       }
     }
-    weight.view = {.data = bytes.data(), .dtype = DType::kF8E4M3, .rows = rows, .cols = cols, .scale_inv = scales.data()};
+    weight.view = {
+        .data = bytes.data(), .dtype = DType::kF8E4M3, .rows = rows, .cols = cols, .scale_inv = scales.data()};
   }
 
   std::vector<f8_t> bytes;
