@@ -20,7 +20,8 @@ grep '^{.*}$' "$out/chat.train.jsonl" > "$out/chat.whole.jsonl"
 if [ ! -f "$out/tok/tokenizer.json" ]; then
   # Chats are many and alike: every fifth is enough to learn their words.
   awk 'NR % 5 == 0' "$out/chat.whole.jsonl" > "$out/chat.sample.jsonl"
-  "$fathom" tokenizer train "$out/pretrain.train.jsonl" "$out/chat.sample.jsonl" --vocab-size 8192 --out "$out/tok"
+  "$fathom" tokenizer train "$out/pretrain.train.jsonl" "$out/chat.sample.jsonl" --vocab-size 8192 --split-digits \
+    --out "$out/tok"
 fi
 
 data() { # FOLDER FILE FLAGS...
@@ -28,17 +29,30 @@ data() { # FOLDER FILE FLAGS...
   shift 2
   [ -f "$out/d/$to/train.tokens" ] || "$fathom" data "$out/$from.jsonl" --tokenizer "$out/tok" --out "$out/d/$to" "$@"
 }
+open=kind=shell-open
+tools=kind=tool-calc,tool-time,tool-weather,json,capital
+reckoning=kind=arith,arith-word
+
+# Pretraining: every token is learned.
 data prose pretrain.train --where source=standardebooks
-data code pretrain.train --where source=python,javascript --fim 0.5
+# As long as what an editor sends: the text around the cursor.
+data code pretrain.train --where source=python,javascript --piece-bytes 1600 --fim 0.5
 data tldr pretrain.train --where source=tldr
 data wordnet pretrain.train --where source=wordnet
 data facts pretrain.train --where source=factbook
-data chatall chat.whole --learn-all
-for kind in shell-open shell-closed shell-nl2bash arith arith-word gsm8k smalltalk define story; do
-  data "c-$kind" chat.whole --where "kind=$kind"
+data all-open chat.whole --learn-all --where "$open"
+data all-tools chat.whole --learn-all --where "$tools"
+data all-reckoning chat.whole --learn-all --where "$reckoning"
+data all-talk chat.whole --learn-all --where kind=shell-closed,shell-nl2bash,gsm8k,smalltalk,define,story
+
+# Fine-tuning: what the assistant says is learned.
+data chat-open chat.whole --where "$open"
+data chat-tools chat.whole --where "$tools"
+for kind in shell-closed shell-nl2bash arith arith-word gsm8k smalltalk define story; do
+  data "chat-$kind" chat.whole --where "kind=$kind"
 done
-data c-tools chat.whole --where kind=tool-calc,tool-time,tool-weather,json,capital
-data heldout pretrain.heldout
+
 for source in standardebooks wordnet tldr python javascript factbook; do
-  data "held-$source" pretrain.heldout --where "source=$source"
+  data "heldout-$source" pretrain.heldout --where "source=$source"
 done
+data heldout-chat chat.heldout

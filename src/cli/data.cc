@@ -113,6 +113,11 @@ void add_data(CLI::App& app) {
   command->add_option("--fim", flags->params.fim_rate, "share of plain documents that become prefix, suffix, middle")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  command
+      ->add_option("--piece-bytes", flags->params.piece_bytes,
+                   "longer texts are cut at line ends into documents of about this size; 0: left whole")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--seed", flags->params.seed, "of the split and the cuts")->capture_default_str();
   command->add_option("--chat-template", flags->encoding, "encoding of chats")->capture_default_str();
   command->add_flag("--learn-all", flags->params.learns_all, "learn every token of a chat, not the assistant's alone");

@@ -25,6 +25,7 @@ struct TrainFlags {
   std::string out;
   int64_t vocab_size = 8192;
   int64_t min_frequency = 2;
+  bool is_splitting_digits = false;
 };
 
 // Whatever text a line of JSONL holds: "text", or the contents of "messages".
@@ -79,7 +80,9 @@ void run(const TrainFlags& flags) {
   std::vector<tokenizer::Merge> merges;
   {
     Progress progress("tokens", learned);
-    merges = trainer.train({.tokens = learned, .min_frequency = flags.min_frequency},
+    merges = trainer.train({.tokens = learned,
+                            .min_frequency = flags.min_frequency,
+                            .merges_digits = !flags.is_splitting_digits},
                            [&](int64_t tokens) { progress.update(tokens); });
   }
   const std::string text = tokenizer::tokenizer_json(merges);
@@ -115,6 +118,7 @@ void add_tokenizer(CLI::App& app) {
   command->add_option("--min-frequency", flags->min_frequency, "rarer pairs are not merged")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  command->add_flag("--split-digits", flags->is_splitting_digits, "a number is a digit a token");
   command->footer("Example:\n  fathom tokenizer train corpus.jsonl --vocab-size 8192 --out my-model");
   command->callback([flags] { run(*flags); });
 }

@@ -125,6 +125,11 @@ class Merger {
   std::vector<uint64_t> touched_;  // pairs whose count changed
 };
 
+// DeepSeek's pre-tokenizers cut digits from everything else.
+bool is_number(std::string_view piece) {
+  return std::all_of(piece.begin(), piece.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
 }  // namespace
 
 void BpeTrainer::add(std::string_view text) {
@@ -141,7 +146,7 @@ std::vector<Merge> BpeTrainer::train(const BpeTrainerParams& params,
                                      const std::function<void(int64_t)>& progress) const {
   std::vector<Word> words;
   for (const auto& [piece, count] : counts_) {
-    if (piece.size() < 2) continue;
+    if (piece.size() < 2 || (!params.merges_digits && is_number(piece))) continue;
     Word word = {.ids = {}, .count = count};
     for (const char byte : piece) word.ids.push_back(static_cast<uint8_t>(byte));
     words.push_back(std::move(word));

@@ -18,6 +18,7 @@ struct BpeTrainerParams {
   int64_t tokens = 0;           // how many to make at most, beside the 256 of bytes
   int64_t min_frequency = 2;    // a pair that is rarer is left alone
   size_t max_token_bytes = 64;  // longer tokens are not made: runs of one character in odd documents
+  bool merges_digits = true;    // false: a number is a digit a token, which small models reckon better with
 };
 
 class BpeTrainer {

@@ -21,14 +21,41 @@ bool is_inside_character(const std::string& text, size_t at) {
   return at < text.size() && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80;
 }
 
-// A place to cut: after a line's end, or between any two characters.
-size_t cut_near(const std::string& text, size_t at, bool at_line_end) {
-  if (at_line_end) {
-    const size_t end = text.find('\n', at);
-    if (end != std::string::npos) return end + 1;
-  }
+size_t character_at(const std::string& text, size_t at) {
   while (is_inside_character(text, at)) ++at;
   return at;
+}
+
+// What is cut out of a text to be filled in: [begin, end).
+struct Gap {
+  size_t begin;
+  size_t end;
+};
+
+// Of a third of the texts whole lines, of a third the rest of a line, as an editor asks for it, of a third anything.
+Gap gap_of(const std::string& text, uint64_t kind, uint64_t one, uint64_t other) {
+  enum : uint64_t { kLines, kRestOfLine, kAny, kKinds };
+  size_t begin = std::min(one, other) % text.size();
+  size_t end = std::max(one, other) % text.size();
+  if (begin > end) std::swap(begin, end);
+  const auto line_end = [&](size_t at) { return std::min(text.find('\n', at), text.size()); };
+  switch (kind % kKinds) {
+    case kLines:
+      return {std::min(line_end(begin) + 1, text.size()), std::min(line_end(end) + 1, text.size())};
+    case kRestOfLine:
+      begin = character_at(text, begin);
+      return {begin, line_end(begin)};
+    default:
+      return {character_at(text, begin), character_at(text, end)};
+  }
+}
+
+// Where the piece that begins at `begin` ends: behind the last line end within `bytes`, or at a character.
+size_t piece_end(const std::string& text, size_t begin, size_t bytes) {
+  if (text.size() - begin <= bytes) return text.size();
+  const size_t last = text.rfind('\n', begin + bytes - 1);
+  if (last != std::string::npos && last > begin + bytes / 2) return last + 1;
+  return character_at(text, begin + bytes);
 }
 
 bool begins_with(const std::vector<int32_t>& ids, const Document& document) {
@@ -87,13 +114,10 @@ std::vector<Segment> DataBuilder::plain_or_fim(const std::string& text, uint64_t
   if (text.size() < 2 || random.uniform(4 * hash) >= rate) {
     return {tokenizer::control(tokenizer::kBos), tokenizer::plain(text)};
   }
-  const bool at_line_end = (random.bits(4 * hash + 1) & 1) != 0;
-  size_t first = cut_near(text, random.bits(4 * hash + 2) % text.size(), at_line_end);
-  size_t second = cut_near(text, random.bits(4 * hash + 3) % text.size(), at_line_end);
-  if (first > second) std::swap(first, second);
+  const Gap gap = gap_of(text, random.bits(4 * hash + 1), random.bits(4 * hash + 2), random.bits(4 * hash + 3));
   ++counts_.fim;
-  std::vector<Segment> out = tokenizer::fim_prompt(text.substr(0, first), text.substr(second));
-  out.push_back(tokenizer::plain(text.substr(first, second - first)));
+  std::vector<Segment> out = tokenizer::fim_prompt(text.substr(0, gap.begin), text.substr(gap.end));
+  out.push_back(tokenizer::plain(text.substr(gap.begin, gap.end - gap.begin)));
   return out;
 }
 
@@ -110,11 +134,22 @@ void DataBuilder::add_text(const std::string& text, const std::string& where) {
   if (!tokenizer::is_valid_utf8(text)) fail(ErrorCode::kInvalidData, where, "is no UTF-8");
   DataSplit* split = place(text);
   if (split == nullptr) return;
-  const std::vector<Segment> segments = plain_or_fim(text, hash64(text), split == &heldout_ ? 0 : params_.fim_rate);
+  const double fim_rate = split == &heldout_ ? 0 : params_.fim_rate;
+  if (params_.piece_bytes <= 0 || split == &heldout_) return add_piece(text, fim_rate, *split);
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = piece_end(text, begin, static_cast<size_t>(params_.piece_bytes));
+    add_piece(text.substr(begin, end - begin), fim_rate, *split);
+    begin = end;
+  }
+}
+
+void DataBuilder::add_piece(const std::string& text, double fim_rate, DataSplit& split) {
   Document document;
-  for (const int32_t id : tokenizer_->encode(segments)) document.emplace_back(id, true);
+  for (const int32_t id : tokenizer_->encode(plain_or_fim(text, hash64(text), fim_rate))) {
+    document.emplace_back(id, true);
+  }
   document.emplace_back(*tokenizer_->eos(), true);
-  add_document(std::move(document), static_cast<int64_t>(text.size()), *split);
+  add_document(std::move(document), static_cast<int64_t>(text.size()), split);
 }
 
 // Every answer is learned behind the prompt that it was given to. As long as a prompt continues what was said before,

@@ -26,6 +26,7 @@ struct LineFilter {
 
 struct DataParams {
   double fim_rate = 0;       // documents of plain text that become prefix, suffix, middle
+  int64_t piece_bytes = 0;   // longer texts are cut at line ends into documents of about so many bytes; 0: left whole
   double heldout_share = 0;  // documents that go to the held-out split
   uint64_t seed = 0;
   BadLines bad_lines = BadLines::kFatal;
@@ -67,6 +68,7 @@ class DataBuilder {
   bool is_wanted(const json::Reader& line) const;
   void add_line(const json::Reader& line);
   void add_chat(const json::Reader& line, DataSplit& split);
+  void add_piece(const std::string& text, double fim_rate, DataSplit& split);
   void add_document(Document document, int64_t text_bytes, DataSplit& split);
   // Where a document of this content goes; null: it was there before.
   DataSplit* place(std::string_view content);

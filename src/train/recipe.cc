@@ -152,6 +152,7 @@ void read_stage(Table& table, Recipe& r) {
   table.take("context", stage.context, 0);
   table.take("yarn_factor", stage.yarn_factor);
   table.take("weights", stage.weights);
+  table.take("mtp_weight", stage.mtp_weight);
   if (!r.stages.empty() && stage.from <= r.stages.back().from) table.refuse("from", "expected stages in rising order");
   if (!stage.weights.empty() && stage.weights.size() != r.data.size()) {
     table.refuse("weights",

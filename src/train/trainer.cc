@@ -125,11 +125,12 @@ Trainer::Trainer(const Recipe& recipe, ThreadTeam& team, CachingAllocator& alloc
 const std::vector<Parameter>& Trainer::trained() const { return lora_ ? lora_->parameters() : parameters_->all(); }
 
 Trainer::Settings Trainer::settings() const {
-  Settings out = {.batch_tokens = recipe_.batch_tokens, .context = recipe_.context};
+  Settings out = {.batch_tokens = recipe_.batch_tokens, .context = recipe_.context, .losses = recipe_.losses};
   for (const RecipeStage& stage : recipe_.stages) {
     if (stage.from > state_.step) break;
     if (stage.batch_tokens > 0) out.batch_tokens = stage.batch_tokens;
     if (stage.context > 0) out.context = stage.context;
+    if (stage.mtp_weight >= 0) out.losses.mtp_weight = stage.mtp_weight;
   }
   if (state_.step < recipe_.ramp_steps) {
     const double done = static_cast<double>(state_.step) / static_cast<double>(recipe_.ramp_steps);
@@ -211,7 +212,7 @@ StepReport Trainer::one_step() {
   int64_t hits = 0;
   for (const auto part : parts_of(sequences, recipe_.micro_batch_tokens)) {
     const double share = static_cast<double>(part.size()) / static_cast<double>(sequences.size());
-    const StepResult result = accumulate_gradients(*model_, ctx_, *parameters_, part, recipe_.losses, learned, share);
+    const StepResult result = accumulate_gradients(*model_, ctx_, *parameters_, part, now.losses, learned, share);
     nll += result.main.nll;
     hits += result.main.hits;
     report.balance += result.balance * share;
@@ -226,7 +227,7 @@ StepReport Trainer::one_step() {
   const auto count = static_cast<double>(std::max<int64_t>(1, learned));
   report.loss = nll / count;
   report.accuracy = static_cast<double>(hits) / count;
-  if (recipe_.losses.mtp_weight > 0 && !model_->mtp().empty()) {
+  if (now.losses.mtp_weight > 0 && !model_->mtp().empty()) {
     report.mtp_loss = mtp / static_cast<double>(model_->mtp().size());
   }
   report.max_violation = max_violation(load);

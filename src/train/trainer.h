@@ -61,6 +61,7 @@ class Trainer {
   struct Settings {
     int64_t batch_tokens = 0;
     int64_t context = 0;
+    StepParams losses;
   };
   Settings settings() const;
   // Enters the stages that begin at `step`, or, after a restart, those before it.
