@@ -103,6 +103,13 @@ void gemm(const Context& ctx, const Rows& a, Turned turned, const RightFactor& b
   });
 }
 
+bool has_gemm_fprop(const Weight& w) { return w.view.dtype == DType::kF32; }
+
+void gemm_fprop(const Context& ctx, const Rows& x, const Weight& w, float* y, Workers workers) {
+  if (x.rows == 0) return;
+  gemm(ctx, x, Turned::kNo, right_factor(ctx, w, Turned::kYes, workers), w.rows(), y, w.rows(), false, workers);
+}
+
 bool runs_in_fp8(const Context& ctx, const Weight& w) { return ctx.trains_in_fp8 && w.view.dtype == DType::kF8E4M3; }
 
 WeightGradient weight_gradient(const Context& ctx, Tape& tape, const Weight& w, const Rows& dy) {

@@ -39,6 +39,11 @@ RightFactor right_factor(const Context& ctx, const Weight& w, Turned turned, Wor
 void gemm(const Context& ctx, const Rows& a, Turned turned, const RightFactor& b, int64_t n, float* y, int64_t y_stride,
           bool accumulate, Workers workers);
 
+// Fprop, y = x w^T, while training: many rows, and weights that change at every step, so that both factors are packed.
+void gemm_fprop(const Context& ctx, const Rows& x, const Weight& w, float* y, Workers workers);
+// Whether training computes products with `w` so. Stored formats keep the kernels of inference and their block scales.
+bool has_gemm_fprop(const Weight& w);
+
 // The gradients of y_TN = x_TK w_NK^T: Dgrad, dx (+)= dy w, and Wgrad, dw += dy^T x; the latter for all of
 // `gradients` that have x in common.
 void gemm_dgrad(const Context& ctx, const Rows& dy, const Weight& w, float* dx, int64_t dx_stride, bool accumulate,

@@ -50,7 +50,6 @@ std::shared_ptr<std::byte> pack(const Context& ctx, const kernels::MatmulKernels
 
 // Dgrad and Wgrad of y = x w^T.
 void record_linear(const Context& ctx, Compute compute, const Tensor& x, const Weight& w, const Tensor& y) {
-  if (ctx.tape == nullptr || !(ctx.tape->tracks(x) || ctx.tape->tracks(w))) return;
   ctx.tape->record(y, [x, w, compute](const Context& outer, Tape& tape, const Tensor& dy) {
     Context inner = outer;
     inner.compute = compute;
@@ -66,10 +65,17 @@ void record_linear(const Context& ctx, Compute compute, const Tensor& x, const W
 Tensor linear_with(const Context& ctx, Compute compute, const Tensor& x, const Weight& w) {
   const auto& matmul = ctx.kernels.matmul[static_cast<int>(compute)];
   FATHOM_CHECK_MSG(x.dim(1) == w.cols(), "linear of {} by [{}, {}]", shape_text(x.shape()), w.rows(), w.cols());
-  const auto packed = pack(ctx, matmul, runs_in_fp8(ctx, w) ? fp8_rounded(ctx, rows_of(x)) : x);
   Tensor y = ctx.empty({x.dim(0), w.rows()});
-  run_linear(ctx, matmul, packed.get(), w, y);
-  record_linear(ctx, compute, x, w, y);
+  const bool is_recorded = ctx.tape != nullptr && (ctx.tape->tracks(x) || ctx.tape->tracks(w));
+  if (is_recorded && has_gemm_fprop(w)) {
+    Context inner = ctx;
+    inner.compute = compute;
+    gemm_fprop(inner, rows_of(x), w, y.f32(), Workers::kTeam);
+  } else {
+    const auto packed = pack(ctx, matmul, runs_in_fp8(ctx, w) ? fp8_rounded(ctx, rows_of(x)) : x);
+    run_linear(ctx, matmul, packed.get(), w, y);
+  }
+  if (is_recorded) record_linear(ctx, compute, x, w, y);
   return y;
 }
 

@@ -6,7 +6,7 @@
 
 #include "ops/attend.h"
 #include "ops/linear.h"
-#include "ops/mla_attention_backward.h"
+#include "ops/mla_expanded.h"
 
 namespace fathom::ops {
 namespace {
@@ -44,18 +44,10 @@ class MlaAttention {
     FATHOM_CHECK(cache.compute() == ctx.compute && cache.shape().latent_dim == latent_dim());
   }
 
-  Tensor run(const Tensor& latent_TR, const Tensor& kv_a_TC, const Tensor& index_topk) {
-    rotate_and_append(latent_TR, kv_a_TC);
+  // Attention over the cached positions.
+  Tensor attended(const Tensor& index_topk) {
     return ctx_.mla_form == MlaForm::kAbsorbed || index_topk.defined() ? absorbed(index_topk) : expanded();
   }
-
- private:
-  int64_t tokens() const { return q_.dim(0); }
-  int64_t qk_dim() const { return p_.qk_nope_head_dim + p_.qk_rope_head_dim; }
-  int64_t latent_dim() const { return p_.kv_lora_rank + p_.qk_rope_head_dim; }
-  // First row of a head's W_UK and W_UV in kv_b_proj.
-  int64_t w_uk(int64_t head) const { return head * (p_.qk_nope_head_dim + p_.v_head_dim); }
-  int64_t w_uv(int64_t head) const { return w_uk(head) + p_.qk_nope_head_dim; }
 
   // Rotates the queries in place and stores every token's latent and rotated key at its position of the cache.
   void rotate_and_append(const Tensor& latent_TR, const Tensor& kv_a_TC) {
@@ -83,6 +75,14 @@ class MlaAttention {
     if (tokens() < 2 * ctx_.team.size()) return share_of_member(0, 1);
     ctx_.team.run([&](int member) { share_of_member(member, ctx_.team.size()); });
   }
+
+ private:
+  int64_t tokens() const { return q_.dim(0); }
+  int64_t qk_dim() const { return p_.qk_nope_head_dim + p_.qk_rope_head_dim; }
+  int64_t latent_dim() const { return p_.kv_lora_rank + p_.qk_rope_head_dim; }
+  // First row of a head's W_UK and W_UV in kv_b_proj.
+  int64_t w_uk(int64_t head) const { return head * (p_.qk_nope_head_dim + p_.v_head_dim); }
+  int64_t w_uv(int64_t head) const { return w_uk(head) + p_.qk_nope_head_dim; }
 
   // Calls work(head, first token, token count) for all heads and stretches of tokens.
   template <typename Work>
@@ -307,15 +307,17 @@ class MlaAttention {
 Tensor mla_attention(const Context& ctx, const MlaParams& params, const Tensor& q_TD, const Tensor& latent_TR,
                      const Tensor& kv_a_TC, const Tensor& index_topk, const TokenBatch& batch, LatentCache& cache,
                      int64_t layer) {
-  Tensor o_TD = MlaAttention(ctx, params, q_TD, batch, cache, layer).run(latent_TR, kv_a_TC, index_topk);
-  if (ctx.tape != nullptr && (ctx.tape->tracks(q_TD) || ctx.tape->tracks(latent_TR))) {
-    for (const Span& span : batch.spans) FATHOM_CHECK_MSG(span.past == 0, "gradient of a sequence's later part");
-    const MlaSaved saved = {params, q_TD, latent_TR, kv_a_TC, index_topk, o_TD, batch};
-    ctx.tape->record(o_TD, [saved](const Context& inner, Tape& tape, const Tensor& d_out) {
-      mla_attention_backward(inner, tape, saved, d_out);
-    });
-  }
-  return o_TD;
+  MlaAttention attention(ctx, params, q_TD, batch, cache, layer);
+  attention.rotate_and_append(latent_TR, kv_a_TC);
+  const bool is_recorded = ctx.tape != nullptr && (ctx.tape->tracks(q_TD) || ctx.tape->tracks(latent_TR));
+  if (!is_recorded) return attention.attended(index_topk);
+  for (const Span& span : batch.spans) FATHOM_CHECK_MSG(span.past == 0, "gradient of a sequence's later part");
+  MlaSaved saved = {params, q_TD, latent_TR, kv_a_TC, index_topk, Tensor(), batch};
+  saved.o_TD = mla_expanded_forward(ctx, saved);
+  ctx.tape->record(saved.o_TD, [saved](const Context& inner, Tape& tape, const Tensor& d_out) {
+    mla_attention_backward(inner, tape, saved, d_out);
+  });
+  return saved.o_TD;
 }
 
 }  // namespace fathom::ops

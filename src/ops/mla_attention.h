@@ -28,7 +28,8 @@ struct MlaParams {
 //   index_topk  [T, K] positions that a token may attend to, ascending, -1 as filler (DSA); undefined: all
 //
 // Returns [T, heads V]. Both forms (ctx.mla_form) give the same numbers within rounding. A token's bits depend on its
-// own sequence only: keys are reduced in parts of 512 positions that are merged in order.
+// own sequence only: keys are reduced in parts of 512 positions that are merged in order. With a tape sequences are
+// whole, and what is computed is ops/mla_expanded.h.
 Tensor mla_attention(const Context& ctx, const MlaParams& params, const Tensor& q_TD, const Tensor& latent_TR,
                      const Tensor& kv_a_TC, const Tensor& index_topk, const TokenBatch& batch, LatentCache& cache,
                      int64_t layer);

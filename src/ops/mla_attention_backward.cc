@@ -1,22 +1,14 @@
-// For one head, with S = scale Q K^T, P = softmax(S), O = P V:
+// For one head (mla_expanded.h):
 //   dV = P^T dO,  dP = dO V^T,  dS = P * (dP - rowsum(dO * O)),  dQ = scale dS K,  dK = scale dS^T Q.
-// Queries and keys are [part without | part with position]; the part with position of the key is the same for all
-// heads.
 
 #include "ops/mla_attention_backward.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
-#include "ops/gemm.h"
-#include "ops/linear.h"
+#include "ops/mla_expanded.h"
 
 namespace fathom::ops {
 namespace {
-
-// Queries that are worked on at a time: scores stay in cache.
-constexpr int64_t kQueryBlock = 64;
 
 // Right sides that all queries of a head share.
 struct HeadFactors {
@@ -28,19 +20,14 @@ struct HeadFactors {
 class MlaBackward {
  public:
   MlaBackward(const Context& ctx, Tape& tape, const MlaSaved& saved, const Tensor& d_out)
-      : ctx_(ctx), tape_(tape), s_(saved), p_(saved.params), d_out_(d_out), tokens_(d_out.dim(0)) {}
+      : ctx_(ctx), tape_(tape), s_(saved), p_(saved.params), d_out_(d_out), attention_(ctx, saved) {}
 
   void run() {
-    kv_ = linear(ctx_, s_.latent_TR, p_.kv_b_proj);
-    dkv_ = ctx_.empty(kv_.shape());
-    rotated_keys();
+    const int64_t tokens = attention_.tokens();
+    dkv_ = ctx_.empty({tokens, p_.heads * kv_dim()});
     dq_ = ctx_.empty(s_.q_TD.shape());
-    dkeys_ = ctx_.empty({p_.heads, tokens_ * rope()});
-    const auto spans = static_cast<int64_t>(s_.batch.spans.size());
-    ctx_.team.for_each(p_.heads * spans, [&](int64_t i, int) {
-      const Span& span = s_.batch.spans[static_cast<size_t>(i % spans)];
-      if (span.length() > 0) head(span, i / spans);
-    });
+    dkeys_ = ctx_.empty({p_.heads, tokens * rope()});
+    attention_.for_heads([&](const Span& span, int64_t h) { head(span, h); });
     add_query();
     add_keys();
     if (tape_.tracks(p_.kv_b_proj)) {
@@ -56,31 +43,8 @@ class MlaBackward {
  private:
   int64_t nope() const { return p_.qk_nope_head_dim; }
   int64_t rope() const { return p_.qk_rope_head_dim; }
-  int64_t qk_dim() const { return nope() + rope(); }
-  int64_t kv_dim() const { return nope() + p_.v_head_dim; }
-
-  // Calls row(t, cos, sin) for every token, on the team.
-  template <typename Row>
-  void for_positions(const Row& row) {
-    const Tensor angles = ctx_.empty({ctx_.team.size(), rope()});
-    ctx_.team.run([&](int member) {
-      const Share share = share_of(tokens_, 1, member, ctx_.team.size());
-      float* cos = angles.row(member);
-      float* sin = cos + rope() / 2;
-      for (int64_t t = share.begin; t < share.end; ++t) {
-        p_.rope.angles(t - s_.batch.span_of(t).begin, cos, sin);
-        row(t, cos, sin);
-      }
-    });
-  }
-
-  void rotated_keys() {
-    keys_ = ctx_.empty({tokens_, rope()});
-    for_positions([&](int64_t t, const float* cos, const float* sin) {
-      std::copy_n(s_.kv_a_TC.row(t) + p_.kv_lora_rank, rope(), keys_.row(t));
-      ctx_.rowwise().rope_interleaved(keys_.row(t), cos, sin, rope());
-    });
-  }
+  int64_t qk_dim() const { return attention_.qk_dim(); }
+  int64_t kv_dim() const { return attention_.kv_dim(); }
 
   // The transposed rotation: the other way round, the same magnitude.
   void rotate_back(float* values, const float* cos, float* sin) const {
@@ -91,15 +55,14 @@ class MlaBackward {
 
   void head(const Span& span, int64_t h) {
     const int64_t n = span.length();
-    const Tensor keys = head_keys(span, h);
-    const Rows values = {kv_.row(span.begin) + h * kv_dim() + nope(), n, p_.v_head_dim, kv_.dim(1)};
+    const Tensor keys = attention_.keys(span, h);
     const HeadFactors factors = {.keys = right(rows_of(keys), Turned::kNo),
                                  .keys_turned = right(rows_of(keys), Turned::kYes),
-                                 .values_turned = right(values, Turned::kYes)};
+                                 .values_turned = right(attention_.values(span, h), Turned::kYes)};
     const Tensor dk = zeros({n, qk_dim()});
     const Tensor dv = zeros({n, p_.v_head_dim});
-    for (int64_t begin = 0; begin < n; begin += kQueryBlock) {
-      block(span, h, begin, std::min(n, begin + kQueryBlock), factors, dk, dv);
+    for (int64_t begin = 0; begin < n; begin += MlaExpanded::kQueryBlock) {
+      block(span, h, begin, std::min(n, begin + MlaExpanded::kQueryBlock), factors, dk, dv);
     }
     for (int64_t s = 0; s < n; ++s) {
       float* to = dkv_.row(span.begin + s) + h * kv_dim();
@@ -114,11 +77,8 @@ class MlaBackward {
              const Tensor& dv) {
     const int64_t rows = end - begin;
     const int64_t first = span.begin + begin;
-    const Rows q = {s_.q_TD.row(first) + h * qk_dim(), rows, qk_dim(), s_.q_TD.dim(1)};
     const Rows d_out = {d_out_.row(first) + h * p_.v_head_dim, rows, p_.v_head_dim, d_out_.dim(1)};
-    const Tensor p = ctx_.empty({rows, end});
-    gemm(ctx_, q, Turned::kNo, head.keys_turned, end, p.f32(), end, false, Workers::kCaller);
-    softmax(span, begin, p);
+    const Tensor p = attention_.probabilities(span, h, begin, end, head.keys_turned);
     const Tensor dp = ctx_.empty({rows, end});
     gemm(ctx_, d_out, Turned::kNo, head.values_turned, end, dp.f32(), end, false, Workers::kCaller);
     add_turned(p, d_out, dv);
@@ -132,42 +92,7 @@ class MlaBackward {
     }
     gemm(ctx_, rows_of(dp), Turned::kNo, head.keys, qk_dim(), dq_.row(first) + h * qk_dim(), dq_.dim(1), false,
          Workers::kCaller);
-    add_turned(dp, q, dk);
-  }
-
-  // scores [rows, end] become probabilities; positions that a token does not see get zero.
-  void softmax(const Span& span, int64_t begin, const Tensor& scores) const {
-    const kernels::RowwiseKernels& kernels = ctx_.rowwise();
-    const int64_t width = scores.dim(1);
-    for (int64_t i = 0; i < scores.dim(0); ++i) {
-      float* row = scores.row(i);
-      hide_unseen(span, begin + i, row, width);
-      kernels.widen(row, DType::kF32, static_cast<float>(p_.softmax_scale), width, row);
-      const float sum = kernels.exp_sum(row, kernels.largest(row, width), width);
-      kernels.widen(row, DType::kF32, 1.0F / sum, width, row);
-    }
-  }
-
-  void hide_unseen(const Span& span, int64_t position, float* scores, int64_t width) const {
-    constexpr float kHidden = -std::numeric_limits<float>::infinity();
-    if (!s_.index_topk.defined()) {
-      std::fill(scores + position + 1, scores + width, kHidden);
-      return;
-    }
-    const int64_t count = s_.index_topk.dim(1);
-    const int32_t* chosen = s_.index_topk.i32() + (span.begin + position) * count;
-    std::vector<bool> seen(static_cast<size_t>(width));
-    for (int64_t i = 0; i < count && chosen[i] >= 0; ++i) seen[static_cast<size_t>(chosen[i])] = true;
-    for (int64_t j = 0; j < width; ++j) scores[j] = seen[static_cast<size_t>(j)] ? scores[j] : kHidden;
-  }
-
-  Tensor head_keys(const Span& span, int64_t h) const {
-    Tensor keys = ctx_.empty({span.length(), qk_dim()});
-    for (int64_t s = 0; s < span.length(); ++s) {
-      std::copy_n(kv_.row(span.begin + s) + h * kv_dim(), nope(), keys.row(s));
-      std::copy_n(keys_.row(span.begin + s), rope(), keys.row(s) + nope());
-    }
-    return keys;
+    add_turned(dp, attention_.queries(span, h, begin, end), dk);
   }
 
   RightFactor right(const Rows& x, Turned turned) const { return right_factor(ctx_, x, turned, Workers::kCaller); }
@@ -186,7 +111,7 @@ class MlaBackward {
   void add_query() {
     if (!tape_.tracks(s_.q_TD)) return;
     const Tensor to = tape_.gradient(ctx_, s_.q_TD);
-    for_positions([&](int64_t t, const float* cos, float* sin) {
+    attention_.for_positions([&](int64_t t, const float* cos, float* sin) {
       for (int64_t h = 0; h < p_.heads; ++h) rotate_back(dq_.row(t) + h * qk_dim() + nope(), cos, sin);
       ctx_.rowwise().add_scaled(dq_.row(t), 1.0F, dq_.dim(1), to.row(t));
     });
@@ -195,7 +120,7 @@ class MlaBackward {
   void add_keys() {
     if (!tape_.tracks(s_.kv_a_TC)) return;
     const Tensor to = tape_.gradient(ctx_, s_.kv_a_TC);
-    for_positions([&](int64_t t, const float* cos, float* sin) {
+    attention_.for_positions([&](int64_t t, const float* cos, float* sin) {
       float* sum = dkeys_.row(0) + t * rope();
       for (int64_t h = 1; h < p_.heads; ++h) ctx_.rowwise().add_scaled(dkeys_.row(h) + t * rope(), 1.0F, rope(), sum);
       rotate_back(sum, cos, sin);
@@ -208,11 +133,10 @@ class MlaBackward {
   const MlaSaved& s_;
   const MlaParams& p_;
   const Tensor& d_out_;
-  int64_t tokens_;
-  Tensor kv_, dkv_;  // [T, heads (N + V)]
-  Tensor keys_;      // [T, P] rotated
-  Tensor dkeys_;     // [heads, T P]
-  Tensor dq_;        // [T, heads (N + P)]
+  MlaExpanded attention_;
+  Tensor dkv_;    // [T, heads (N + V)]
+  Tensor dkeys_;  // [heads, T P]
+  Tensor dq_;     // [T, heads (N + P)]
 };
 
 }  // namespace

@@ -64,12 +64,18 @@ class GroupedSwiglu {
       }
     }
     outputs_ = ctx.empty({rows, x.dim(1)});
+    uses_gemm_ = keeps && !groups_.empty() && has_gemm_fprop(groups_[0].weights.gate_proj);
+    if (uses_gemm_) return;
     gate_up_ = ctx.empty({ctx.team.size(), 2 * most});
     reserve_packed();
   }
 
   // Runs all groups; row first_output + i of the result is the output for rows[i] of the group.
   Tensor run() {
+    if (uses_gemm_) {
+      for_groups(ctx_, groups_, [&](const SwigluGroup& group, Workers workers) { gemm_group(group, workers); });
+      return outputs_;
+    }
     pack_inputs();
     const auto hidden = cut(groups_, [](const Group& g) { return g.intermediate(); });
     ctx_.team.for_each(static_cast<int64_t>(hidden.size()),
@@ -129,6 +135,18 @@ class GroupedSwiglu {
                        [&](int64_t g, int) { pack(groups_[static_cast<size_t>(g)]); });
   }
 
+  // While training (gemm_fprop).
+  void gemm_group(const SwigluGroup& g, Workers workers) {
+    const Rows x = {x_.f32(), g.m(), x_.dim(1), x_.dim(1), g.rows.data()};
+    gemm_fprop(ctx_, x, g.weights.gate_proj, g.gate.f32(), workers);
+    gemm_fprop(ctx_, x, g.weights.up_proj, g.up.f32(), workers);
+    const Tensor h = ctx_.empty({g.m(), g.intermediate()});
+    for (int64_t i = 0; i < g.m(); ++i) {
+      ctx_.rowwise().silu_mul(g.gate.row(i), g.up.row(i), g.intermediate(), h.row(i));
+    }
+    gemm_fprop(ctx_, rows_of(h), g.weights.down_proj, outputs_.row(g.first_output), workers);
+  }
+
   // h = silu(gate x) * up x for a range of intermediate features, packed for the second product.
   void gate_up(const Item& item, int member) {
     const Group& g = *item.group;
@@ -176,6 +194,7 @@ class GroupedSwiglu {
 
   const Context& ctx_;
   Tensor x_;
+  bool uses_gemm_ = false;
   std::vector<Group> groups_;
   Tensor outputs_;
   Tensor gate_up_;  // per member: an item's gates, then its ups

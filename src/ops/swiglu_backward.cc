@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "ops/fp8.h"
 #include "ops/gemm.h"
@@ -28,19 +27,7 @@ class SwigluBackward {
   }
 
   void run() {
-    // Large networks are computed by the whole team, small ones by one member each.
-    const int64_t total = std::accumulate(groups_.begin(), groups_.end(), int64_t{0},
-                                          [](int64_t n, const SwigluGroup& g) { return n + g.m() * g.intermediate(); });
-    std::vector<const SwigluGroup*> small;
-    for (const SwigluGroup& group : groups_) {
-      if (group.m() * group.intermediate() * 4 * ctx_.team.size() >= total) {
-        backward(group, Workers::kTeam);
-      } else {
-        small.push_back(&group);
-      }
-    }
-    ctx_.team.for_each(static_cast<int64_t>(small.size()),
-                       [&](int64_t i, int) { backward(*small[static_cast<size_t>(i)], Workers::kCaller); });
+    for_groups(ctx_, groups_, [&](const SwigluGroup& group, Workers workers) { backward(group, workers); });
     add_up();
   }
 

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "ops/gemm.h"
 #include "ops/swiglu.h"
 
 namespace fathom::ops {
@@ -24,6 +25,23 @@ struct SwigluSum {
   Tensor weights_TK = {};           // undefined: no routed experts
   int64_t shared_first = -1;        // < 0: nothing that all tokens share
 };
+
+// The groups as a large network that the whole team computes, or small ones, a member each.
+template <typename Groups, typename Compute>
+void for_groups(const Context& ctx, const Groups& groups, const Compute& compute) {
+  int64_t total = 0;
+  for (const SwigluGroup& group : groups) total += group.m() * group.intermediate();
+  std::vector<const SwigluGroup*> small;
+  for (const SwigluGroup& group : groups) {
+    if (group.m() * group.intermediate() * 4 * ctx.team.size() >= total) {
+      compute(group, Workers::kTeam);
+    } else {
+      small.push_back(&group);
+    }
+  }
+  ctx.team.for_each(static_cast<int64_t>(small.size()),
+                    [&](int64_t i, int) { compute(*small[static_cast<size_t>(i)], Workers::kCaller); });
+}
 
 // Adds the gradients of x, of the experts' matrices and of the routing weights to the tape.
 void swiglu_backward(const Context& ctx, Tape& tape, const Tensor& x_TD, const std::vector<SwigluGroup>& groups,

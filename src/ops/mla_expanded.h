@@ -1,0 +1,70 @@
+#pragma once
+// Latent attention over whole sequences in its expanded form, as products (gemm.h): what the forward pass with a tape
+// and the backward pass have in common. With S = scale Q K^T and P = softmax(S), O = P V, head by head; queries and keys
+// are [part without | part with position], and the part with position of a key is the same for all heads.
+
+#include "ops/gemm.h"
+#include "ops/mla_attention_backward.h"
+
+namespace fathom::ops {
+
+class MlaExpanded {
+ public:
+  // Queries that are worked on at a time: scores stay in cache.
+  static constexpr int64_t kQueryBlock = 64;
+
+  // Makes keys and values of all heads from the latents.
+  MlaExpanded(const Context& ctx, const MlaSaved& saved);
+
+  // Calls work(span, head) for all heads of all sequences, on the team.
+  template <typename Work>
+  void for_heads(const Work& work) const {
+    const auto spans = static_cast<int64_t>(s_.batch.spans.size());
+    ctx_.team.for_each(p_.heads * spans, [&](int64_t i, int) {
+      const Span& span = s_.batch.spans[static_cast<size_t>(i % spans)];
+      if (span.length() > 0) work(span, i / spans);
+    });
+  }
+
+  // Calls row(t, cos, sin) for every token, on the team.
+  template <typename Row>
+  void for_positions(const Row& row) const {
+    const int64_t rope = p_.qk_rope_head_dim;
+    const Tensor angles = ctx_.empty({ctx_.team.size(), rope});
+    ctx_.team.run([&](int member) {
+      const Share share = share_of(tokens(), 1, member, ctx_.team.size());
+      float* cos = angles.row(member);
+      float* sin = cos + rope / 2;
+      for (int64_t t = share.begin; t < share.end; ++t) {
+        p_.rope.angles(t - s_.batch.span_of(t).begin, cos, sin);
+        row(t, cos, sin);
+      }
+    });
+  }
+
+  int64_t tokens() const { return s_.q_TD.dim(0); }
+  int64_t qk_dim() const { return p_.qk_nope_head_dim + p_.qk_rope_head_dim; }
+  int64_t kv_dim() const { return p_.qk_nope_head_dim + p_.v_head_dim; }
+
+  Tensor keys(const Span& span, int64_t head) const;  // [length, N + P]
+  Rows values(const Span& span, int64_t head) const;  // [length, V]
+  Rows queries(const Span& span, int64_t head, int64_t begin, int64_t end) const;
+
+  // P of queries [begin, end) of the span over the positions [0, end). `keys_turned` is K^T, packed.
+  Tensor probabilities(const Span& span, int64_t head, int64_t begin, int64_t end, const RightFactor& keys_turned) const;
+
+ private:
+  void softmax(const Span& span, int64_t begin, const Tensor& scores) const;
+  void hide_unseen(const Span& span, int64_t position, float* scores, int64_t width) const;
+
+  const Context& ctx_;
+  const MlaSaved& s_;
+  const MlaParams& p_;
+  Tensor kv_;            // [T, heads (N + V)]
+  Tensor rotated_keys_;  // [T, P]
+};
+
+// O [T, heads V]; saved.o_TD is not read.
+Tensor mla_expanded_forward(const Context& ctx, const MlaSaved& saved);
+
+}  // namespace fathom::ops
