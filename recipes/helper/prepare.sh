@@ -52,6 +52,12 @@ for kind in shell-closed shell-nl2bash arith arith-word gsm8k smalltalk define s
   data "chat-$kind" chat.whole --where "kind=$kind"
 done
 
+# The assistant as `fathom chat` runs it.
+python3 recipes/helper/augment.py "$out/chat.whole.jsonl" "$out"
+for name in open other turns; do
+  data "assistant-$name" "assistant-$name"
+done
+
 for source in standardebooks wordnet tldr python javascript factbook; do
   data "heldout-$source" pretrain.heldout --where "source=$source"
 done

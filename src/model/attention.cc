@@ -89,7 +89,7 @@ Tensor Attention::forward(const ops::Context& ctx, const Tensor& x_TD, const ops
   Tensor q_TD, chosen_TK;
   if (q_lora_rank) {
     const Tensor q_latent_TQ = rms_norm(ctx, linear(ctx, x_TD, q_a_proj), q_a_layernorm, rms_norm_eps);
-    q_TD = linear(ctx, q_latent_TQ, q_b_proj);
+    q_TD = up_projection(ctx, q_latent_TQ, q_b_proj);
     if (indexer) chosen_TK = indexer->forward(ctx, x_TD, q_latent_TQ, rope, batch, cache, layer);
   } else {
     q_TD = linear(ctx, x_TD, q_proj);

@@ -45,6 +45,9 @@ struct Context {
   Probe* probe = nullptr;
   Tape* tape = nullptr;  // records how gradients go back; null: inference
   BalanceLoss* balance = nullptr;
+  // With a tape: what normalisations and up-projections give is made again in the backward pass instead of being kept
+  // (V3 report, section 3.2.3).
+  bool recomputes = false;
 
   const kernels::MatmulKernels& matmul() const { return kernels.matmul[static_cast<int>(compute)]; }
   const kernels::RowwiseKernels& rowwise() const { return kernels.rowwise; }

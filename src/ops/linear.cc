@@ -50,15 +50,16 @@ std::shared_ptr<std::byte> pack(const Context& ctx, const kernels::MatmulKernels
 
 // Dgrad and Wgrad of y = x w^T.
 void record_linear(const Context& ctx, Compute compute, const Tensor& x, const Weight& w, const Tensor& y) {
-  ctx.tape->record(y, [x, w, compute](const Context& outer, Tape& tape, const Tensor& dy) {
+  ctx.tape->record(y, [saved = ctx.tape->save(x), w, compute](const Context& outer, Tape& tape, const Tensor& dy) {
     Context inner = outer;
     inner.compute = compute;
-    if (tape.tracks(x)) {
-      gemm_dgrad(inner, rows_of(dy), w, tape.gradient(inner, x).f32(), x.dim(1), true, Workers::kTeam);
+    if (tape.tracks(saved)) {
+      gemm_dgrad(inner, rows_of(dy), w, tape.gradient(inner, saved).f32(), w.cols(), true, Workers::kTeam);
     }
     if (!tape.tracks(w)) return;
+    const Tensor x_again = saved.values(inner);
     const WeightGradient of_w = weight_gradient(inner, tape, w, rows_of(dy));
-    gemm_wgrad(inner, rows_of(x), {&of_w, 1}, Workers::kTeam);
+    gemm_wgrad(inner, rows_of(x_again), {&of_w, 1}, Workers::kTeam);
   });
 }
 
@@ -85,6 +86,15 @@ std::shared_ptr<std::byte> pack_rows(const Context& ctx, const Tensor& x_TK) { r
 
 Tensor linear(const Context& ctx, const Tensor& x_TK, const Weight& w_NK) {
   return linear_with(ctx, ctx.compute, x_TK, w_NK);
+}
+
+Tensor up_projection(const Context& ctx, const Tensor& latent_TQ, const Weight& w_NQ) {
+  Tensor y = linear(ctx, latent_TQ, w_NQ);
+  if (ctx.tape == nullptr || !ctx.recomputes || !ctx.tape->tracks(y)) return y;
+  ctx.tape->give_up(y, [latent = ctx.tape->save(latent_TQ), w_NQ](const Context& inner) {
+    return linear(inner, latent.values(inner), w_NQ);
+  });
+  return y;
 }
 
 Tensor linear_f32(const Context& ctx, const Tensor& x_TK, const Weight& w_NK) {
@@ -124,8 +134,8 @@ Tensor gather_rows(const Context& ctx, const Tensor& x_TD, std::span<const int32
   }
   if (ctx.tape != nullptr && ctx.tape->tracks(x_TD)) {
     const std::vector<int32_t> chosen(rows.begin(), rows.end());
-    ctx.tape->record(y, [x_TD, chosen](const Context& inner, Tape& tape, const Tensor& dy) {
-      const Tensor dx = tape.gradient(inner, x_TD);
+    ctx.tape->record(y, [x = ctx.tape->name(x_TD), chosen](const Context& inner, Tape& tape, const Tensor& dy) {
+      const Tensor dx = tape.gradient(inner, x);
       for (size_t i = 0; i < chosen.size(); ++i) {
         inner.rowwise().add_scaled(dy.row(static_cast<int64_t>(i)), 1.0F, dx.dim(1), dx.row(chosen[i]));
       }
@@ -143,16 +153,18 @@ Tensor concat(const Context& ctx, const Tensor& a_TN, const Tensor& b_TM) {
     std::memcpy(y.row(t) + n, b_TM.row(t), static_cast<size_t>(m) * sizeof(float));
   }
   if (ctx.tape != nullptr && (ctx.tape->tracks(a_TN) || ctx.tape->tracks(b_TM))) {
-    ctx.tape->record(y, [a_TN, b_TM](const Context& inner, Tape& tape, const Tensor& dy) {
-      const auto part = [&](const Tensor& x, int64_t first) {
+    const Saved a = ctx.tape->name(a_TN);
+    const Saved b = ctx.tape->name(b_TM);
+    ctx.tape->record(y, [a, b](const Context& inner, Tape& tape, const Tensor& dy) {
+      const auto part = [&](const Saved& x, int64_t first) {
         if (!tape.tracks(x)) return;
         const Tensor dx = tape.gradient(inner, x);
         for (int64_t t = 0; t < dx.dim(0); ++t) {
           inner.rowwise().add_scaled(dy.row(t) + first, 1.0F, dx.dim(1), dx.row(t));
         }
       };
-      part(a_TN, 0);
-      part(b_TM, a_TN.dim(1));
+      part(a, 0);
+      part(b, a.shape()[1]);
     });
   }
   return y;

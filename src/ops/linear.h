@@ -11,6 +11,9 @@ namespace fathom::ops {
 Tensor linear(const Context& ctx, const Tensor& x_TK, const Weight& w_NK);
 
 // The same in F32 arithmetic whatever the context says: the gate, whose choices flip at a rounding.
+// The same from a latent of low rank: with a tape and ctx.recomputes it is computed again in the backward pass.
+Tensor up_projection(const Context& ctx, const Tensor& latent_TQ, const Weight& w_NQ);
+
 Tensor linear_f32(const Context& ctx, const Tensor& x_TK, const Weight& w_NK);
 
 // Rows of an embedding matrix widened to F32. Tokens must be in [0, w.rows).

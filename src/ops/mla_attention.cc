@@ -6,6 +6,7 @@
 
 #include "ops/attend.h"
 #include "ops/linear.h"
+#include "ops/mla_attention_backward.h"
 #include "ops/mla_expanded.h"
 
 namespace fathom::ops {
@@ -312,12 +313,13 @@ Tensor mla_attention(const Context& ctx, const MlaParams& params, const Tensor& 
   const bool is_recorded = ctx.tape != nullptr && (ctx.tape->tracks(q_TD) || ctx.tape->tracks(latent_TR));
   if (!is_recorded) return attention.attended(index_topk);
   for (const Span& span : batch.spans) FATHOM_CHECK_MSG(span.past == 0, "gradient of a sequence's later part");
-  MlaSaved saved = {params, q_TD, latent_TR, kv_a_TC, index_topk, Tensor(), batch};
-  saved.o_TD = mla_expanded_forward(ctx, saved);
-  ctx.tape->record(saved.o_TD, [saved](const Context& inner, Tape& tape, const Tensor& d_out) {
+  Tensor o_TD = mla_expanded_forward(ctx, {params, q_TD, latent_TR, kv_a_TC, index_topk, batch});
+  const MlaSaved saved = {
+      params, ctx.tape->save(q_TD), ctx.tape->save(latent_TR), ctx.tape->save(kv_a_TC), index_topk, o_TD, batch};
+  ctx.tape->record(o_TD, [saved](const Context& inner, Tape& tape, const Tensor& d_out) {
     mla_attention_backward(inner, tape, saved, d_out);
   });
-  return saved.o_TD;
+  return o_TD;
 }
 
 }  // namespace fathom::ops

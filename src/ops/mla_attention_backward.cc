@@ -20,7 +20,7 @@ struct HeadFactors {
 class MlaBackward {
  public:
   MlaBackward(const Context& ctx, Tape& tape, const MlaSaved& saved, const Tensor& d_out)
-      : ctx_(ctx), tape_(tape), s_(saved), p_(saved.params), d_out_(d_out), attention_(ctx, saved) {}
+      : ctx_(ctx), tape_(tape), s_(saved), p_(saved.params), d_out_(d_out), attention_(ctx, inputs(ctx, saved)) {}
 
   void run() {
     const int64_t tokens = attention_.tokens();
@@ -32,7 +32,8 @@ class MlaBackward {
     add_keys();
     if (tape_.tracks(p_.kv_b_proj)) {
       const WeightGradient of_kv_b = weight_gradient(ctx_, tape_, p_.kv_b_proj, rows_of(dkv_));
-      gemm_wgrad(ctx_, rows_of(s_.latent_TR), {&of_kv_b, 1}, Workers::kTeam);
+      const Tensor latent = s_.latent_TR.values(ctx_);
+      gemm_wgrad(ctx_, rows_of(latent), {&of_kv_b, 1}, Workers::kTeam);
     }
     if (tape_.tracks(s_.latent_TR)) {
       gemm_dgrad(ctx_, rows_of(dkv_), p_.kv_b_proj, tape_.gradient(ctx_, s_.latent_TR).f32(), p_.kv_lora_rank, true,
@@ -41,6 +42,22 @@ class MlaBackward {
   }
 
  private:
+  static MlaInputs inputs(const Context& ctx, const MlaSaved& saved) {
+    const Tensor q_TD = saved.q_TD.values(ctx);
+    if (saved.q_TD.is_given_up()) rotate(ctx, saved, q_TD);
+    return {saved.params, q_TD, saved.latent_TR.values(ctx), saved.kv_a_TC.values(ctx), saved.index_topk, saved.batch};
+  }
+
+  static void rotate(const Context& ctx, const MlaSaved& saved, const Tensor& q_TD) {
+    const MlaParams& p = saved.params;
+    for_positions_of(ctx, saved.batch, p, [&](int64_t t, const float* cos, const float* sin) {
+      for (int64_t h = 0; h < p.heads; ++h) {
+        float* head = q_TD.row(t) + h * (p.qk_nope_head_dim + p.qk_rope_head_dim);
+        ctx.rowwise().rope_interleaved(head + p.qk_nope_head_dim, cos, sin, p.qk_rope_head_dim);
+      }
+    });
+  }
+
   int64_t nope() const { return p_.qk_nope_head_dim; }
   int64_t rope() const { return p_.qk_rope_head_dim; }
   int64_t qk_dim() const { return attention_.qk_dim(); }

@@ -8,9 +8,9 @@ namespace fathom::ops {
 // What the forward pass leaves for it.
 struct MlaSaved {
   MlaParams params;
-  Tensor q_TD;  // as it was given, its rotary part rotated in place
-  Tensor latent_TR;
-  Tensor kv_a_TC;
+  Saved q_TD;  // its rotary part rotated in place, or given up and not rotated when it is made again
+  Saved latent_TR;
+  Saved kv_a_TC;
   Tensor index_topk;  // undefined: every position up to the token's own
   Tensor o_TD;        // the output
   TokenBatch batch;   // every sequence from its first position on

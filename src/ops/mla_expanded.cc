@@ -8,7 +8,7 @@
 
 namespace fathom::ops {
 
-MlaExpanded::MlaExpanded(const Context& ctx, const MlaSaved& saved) : ctx_(ctx), s_(saved), p_(saved.params) {
+MlaExpanded::MlaExpanded(const Context& ctx, MlaInputs inputs) : ctx_(ctx), s_(std::move(inputs)), p_(s_.params) {
   const int64_t rope = p_.qk_rope_head_dim;
   if (has_gemm_fprop(p_.kv_b_proj)) {
     kv_ = ctx.empty({tokens(), p_.kv_b_proj.rows()});
@@ -77,10 +77,10 @@ void MlaExpanded::hide_unseen(const Span& span, int64_t position, float* scores,
   for (int64_t j = 0; j < width; ++j) scores[j] = seen[static_cast<size_t>(j)] ? scores[j] : kHidden;
 }
 
-Tensor mla_expanded_forward(const Context& ctx, const MlaSaved& saved) {
-  const MlaExpanded attention(ctx, saved);
-  const int64_t v = saved.params.v_head_dim;
-  Tensor o_TD = ctx.empty({attention.tokens(), saved.params.heads * v});
+Tensor mla_expanded_forward(const Context& ctx, const MlaInputs& inputs) {
+  const MlaExpanded attention(ctx, inputs);
+  const int64_t v = inputs.params.v_head_dim;
+  Tensor o_TD = ctx.empty({attention.tokens(), inputs.params.heads * v});
   attention.for_heads([&](const Span& span, int64_t head) {
     const Tensor keys = attention.keys(span, head);
     const RightFactor keys_turned = right_factor(ctx, rows_of(keys), Turned::kYes, Workers::kCaller);

@@ -95,10 +95,12 @@ void route_token_backward(const float* logits, const RouteParams& params, int64_
   }
 }
 
-void record_route(const Context& ctx, const Tensor& logits, const RouteParams& params, const Routing& routing) {
+void record_route(const Context& ctx, const Tensor& logits_TE, const RouteParams& params, const Routing& routing) {
   const Tensor ids = routing.ids_TK;
-  ctx.tape->record(routing.weights_TK, [logits, params, ids](const Context& inner, Tape& tape, const Tensor& dweights) {
-    const Tensor dlogits = tape.gradient(inner, logits);
+  const Saved saved = ctx.tape->save(logits_TE);
+  ctx.tape->record(routing.weights_TK, [saved, params, ids](const Context& inner, Tape& tape, const Tensor& dweights) {
+    const Tensor logits = saved.values(inner);
+    const Tensor dlogits = tape.gradient(inner, saved);
     inner.team.run([&](int member) {
       const Share share = share_of(logits.dim(0), 1, member, inner.team.size());
       for (int64_t t = share.begin; t < share.end; ++t) {

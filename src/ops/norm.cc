@@ -1,6 +1,7 @@
 #include "ops/norm.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace fathom::ops {
@@ -24,13 +25,14 @@ void for_rows(const Context& ctx, int64_t rows, int64_t width, const Row& row) {
 }
 
 // With r = 1 / sqrt(mean(x^2) + eps): dx += r (w dy) - x r^3 / n sum(x w dy), dw += sum over rows of dy x r.
-void rms_norm_backward(const Context& ctx, Tape& tape, const Tensor& x, const Tensor& weight, double eps,
+void rms_norm_backward(const Context& ctx, Tape& tape, const Saved& saved, const Tensor& weight, double eps,
                        const Tensor& dy) {
+  const Tensor x = saved.values(ctx);
   const int64_t width = weight.count();
   const int64_t rows = x.dim(0);
   const float* w = weight.f32();
   const Tensor scales = ctx.empty({rows, 1});
-  const Tensor dx = tape.tracks(x) ? tape.gradient(ctx, x) : Tensor();
+  const Tensor dx = tape.tracks(saved) ? tape.gradient(ctx, saved) : Tensor();
   for_rows(ctx, rows, width, [&](int64_t t) {
     const float* from = x.row(t);
     const float* d = dy.row(t);
@@ -66,9 +68,14 @@ Tensor rms_norm(const Context& ctx, const Tensor& x_TD, const Tensor& weight_D, 
     ctx.rowwise().rms_norm(x_TD.row(t), weight_D.f32(), static_cast<float>(eps), width, y.row(t));
   });
   if (ctx.tape != nullptr && (ctx.tape->tracks(x_TD) || ctx.tape->tracks(weight_D))) {
-    ctx.tape->record(y, [x_TD, weight_D, eps](const Context& inner, Tape& tape, const Tensor& dy) {
-      rms_norm_backward(inner, tape, x_TD, weight_D, eps, dy);
+    const Saved x = ctx.tape->save(x_TD);
+    ctx.tape->record(y, [x, weight_D, eps](const Context& inner, Tape& tape, const Tensor& dy) {
+      rms_norm_backward(inner, tape, x, weight_D, eps, dy);
     });
+    if (ctx.recomputes) {
+      ctx.tape->give_up(
+          y, [x, weight_D, eps](const Context& inner) { return rms_norm(inner, x.values(inner), weight_D, eps); });
+    }
   }
   return y;
 }
@@ -92,8 +99,9 @@ Tensor add(const Context& ctx, const Tensor& x_TD, const Tensor& y_TD) {
     ctx.rowwise().add_scaled(y_TD.row(t), 1.0F, width, sum.row(t));
   });
   if (ctx.tape != nullptr && (ctx.tape->tracks(x_TD) || ctx.tape->tracks(y_TD))) {
-    ctx.tape->record(sum, [x_TD, y_TD](const Context& inner, Tape& tape, const Tensor& d) {
-      for (const Tensor& term : {x_TD, y_TD}) {
+    ctx.tape->record(sum, [terms = std::array{ctx.tape->name(x_TD), ctx.tape->name(y_TD)}](
+                              const Context& inner, Tape& tape, const Tensor& d) {
+      for (const Saved& term : terms) {
         if (!tape.tracks(term)) continue;
         const Tensor to = tape.gradient(inner, term);
         for_rows(inner, d.dim(0), d.dim(1),

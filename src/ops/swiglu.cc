@@ -212,10 +212,10 @@ bool is_tracked_by(const Context& ctx, const Tensor& x, const SwigluWeights& wei
 }
 
 void record(const Context& ctx, const Tensor& x, std::vector<SwigluGroup> groups, SwigluSum sum, const Tensor& y) {
-  ctx.tape->record(
-      y, [x, groups = std::move(groups), sum = std::move(sum)](const Context& inner, Tape& tape, const Tensor& dy) {
-        swiglu_backward(inner, tape, x, groups, sum, dy);
-      });
+  ctx.tape->record(y, [saved = ctx.tape->save(x), groups = std::move(groups), sum = std::move(sum)](
+                          const Context& inner, Tape& tape, const Tensor& dy) {
+    swiglu_backward(inner, tape, saved, groups, sum, dy);
+  });
 }
 
 }  // namespace

@@ -13,9 +13,9 @@ namespace {
 
 class SwigluBackward {
  public:
-  SwigluBackward(const Context& ctx, Tape& tape, const Tensor& x, const std::vector<SwigluGroup>& groups,
+  SwigluBackward(const Context& ctx, Tape& tape, const Saved& x, const std::vector<SwigluGroup>& groups,
                  const SwigluSum& sum, const Tensor& dy)
-      : ctx_(ctx), tape_(tape), x_(x), groups_(groups), sum_(sum), dy_(dy) {
+      : ctx_(ctx), tape_(tape), saved_(x), x_(x.values(ctx)), groups_(groups), sum_(sum), dy_(dy) {
     int64_t rows = 0;
     for (const SwigluGroup& group : groups) rows += group.m();
     factors_ = std::vector<float>(static_cast<size_t>(rows), 1.0F);
@@ -23,7 +23,7 @@ class SwigluBackward {
     for (size_t slot = 0; slot < sum.slots.size(); ++slot) {
       factors_[static_cast<size_t>(sum.slots[slot])] = sum.weights_TK.f32()[slot];
     }
-    dx_rows_ = ctx.empty({rows, x.dim(1)});
+    dx_rows_ = ctx.empty({rows, x_.dim(1)});
   }
 
   void run() {
@@ -76,8 +76,8 @@ class SwigluBackward {
         to.f32()[slot] += factor_gradients_[static_cast<size_t>(sum_.slots[slot])];
       }
     }
-    if (!tape_.tracks(x_)) return;
-    const Tensor dx = tape_.gradient(ctx_, x_);
+    if (!tape_.tracks(saved_)) return;
+    const Tensor dx = tape_.gradient(ctx_, saved_);
     const int64_t tokens = x_.dim(0);
     const int64_t chosen = static_cast<int64_t>(sum_.slots.size()) / tokens;
     ctx_.team.run([&](int member) {
@@ -92,7 +92,8 @@ class SwigluBackward {
 
   const Context& ctx_;
   Tape& tape_;
-  const Tensor& x_;
+  const Saved& saved_;
+  const Tensor x_;
   const std::vector<SwigluGroup>& groups_;
   const SwigluSum& sum_;
   const Tensor& dy_;
@@ -103,7 +104,7 @@ class SwigluBackward {
 
 }  // namespace
 
-void swiglu_backward(const Context& ctx, Tape& tape, const Tensor& x_TD, const std::vector<SwigluGroup>& groups,
+void swiglu_backward(const Context& ctx, Tape& tape, const Saved& x_TD, const std::vector<SwigluGroup>& groups,
                      const SwigluSum& sum, const Tensor& dy_TD) {
   SwigluBackward(ctx, tape, x_TD, groups, sum, dy_TD).run();
 }

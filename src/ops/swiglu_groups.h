@@ -44,7 +44,7 @@ void for_groups(const Context& ctx, const Groups& groups, const Compute& compute
 }
 
 // Adds the gradients of x, of the experts' matrices and of the routing weights to the tape.
-void swiglu_backward(const Context& ctx, Tape& tape, const Tensor& x_TD, const std::vector<SwigluGroup>& groups,
+void swiglu_backward(const Context& ctx, Tape& tape, const Saved& x_TD, const std::vector<SwigluGroup>& groups,
                      const SwigluSum& sum, const Tensor& dy_TD);
 
 }  // namespace fathom::ops

@@ -60,6 +60,8 @@ class Tensor {
   std::byte* data_bytes() const { return storage_.get(); }
   float* f32() const { return data<float>(); }
   int32_t* i32() const { return data<int32_t>(); }
+  // What keeps the values: shared by all handles of them.
+  const std::shared_ptr<std::byte>& storage() const { return storage_; }
   // Row r of a matrix.
   float* row(int64_t r) const { return f32() + r * shape_.back(); }
 

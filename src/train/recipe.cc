@@ -36,6 +36,7 @@ class Table {
 
   void take(const char* key, std::string& value) { take_as(key, value, "a text"); }
   void take(const char* key, double& value) { take_as(key, value, "a number"); }
+  void take(const char* key, bool& value) { take_as(key, value, "true or false"); }
 
   void take(const char* key, int64_t& value, int64_t least) {
     take_as(key, value, "a whole number");
@@ -196,6 +197,7 @@ Recipe Recipe::read(const std::string& path) {
   top.take("ramp_tokens", r.ramp_tokens, 0);
   top.take("context", r.context, 1);
   top.take("compute", r.compute);
+  top.take("recompute", r.recompute);
   top.take("grad_clip", r.grad_clip);
   top.take("bias_update_speed", r.bias_update_speed);
   top.take("balance_alpha", r.losses.balance_alpha);

@@ -44,6 +44,7 @@ struct Recipe {
   int64_t micro_batch_tokens = 0;    // micro_batch_tokens: of one pass; 0: the whole batch at once
   int64_t context = 256;             // context: longest sequence
   std::string compute = "bf16";      // compute: bf16, f32, or fp8: E4M3 as in the V3 report, emulated in F32
+  bool recompute = true;             // recompute: RMSNorm and up-projections are computed again in the backward pass
   double grad_clip = 1;              // grad_clip: largest norm of the gradient
   double bias_update_speed = 0.001;  // bias_update_speed: gamma of the balancing without an auxiliary loss
   StepParams losses = {

@@ -90,7 +90,8 @@ Trainer::Trainer(const Recipe& recipe, ThreadTeam& team, CachingAllocator& alloc
            .kernels = kernels::kernel_table(chosen_isa()),
            .compute = recipe.compute == "bf16" ? ops::Compute::kBF16 : ops::Compute::kF32,
            .mla_form = ops::MlaForm::kExpanded,
-           .trains_in_fp8 = recipe.compute == "fp8"},
+           .trains_in_fp8 = recipe.compute == "fp8",
+           .recomputes = recipe.recompute},
       model_(
           std::make_unique<model::Transformer>(model::read_config(json::Reader(config_, config_path(recipe.model))))),
       schedule_(Schedule::named(recipe.schedule, recipe.warmup, recipe.steps)) {

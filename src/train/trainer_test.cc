@@ -72,10 +72,12 @@ class TrainerTest : public testing::Test {
     std::vector<StepReport> reports;
     trainer.run([&](const StepReport& r) { reports.push_back(r); },
                 [&] { return static_cast<int64_t>(reports.size()) >= most; });
+    peak_bytes_ = allocator.peak_bytes();
     return reports;
   }
 
   std::string folder_;
+  size_t peak_bytes_ = 0;  // of the last run's activations
 };
 
 void expect_same(const StepReport& a, const StepReport& b) {
@@ -103,6 +105,14 @@ TEST_F(TrainerTest, LearnsAndIsTheSameTwice) {
   for (size_t i = 0; i < first.size(); ++i) expect_same(first[i], second[i]);
   EXPECT_TRUE(first[3].heldout_loss);
   EXPECT_FALSE(first[4].heldout_loss);
+}
+
+TEST_F(TrainerTest, RecomputesInLessMemoryWithoutChangingABit) {
+  const auto kept = run(recipe("kept", "recompute = false\n"));
+  const size_t peak = peak_bytes_;
+  const auto again = run(recipe("again", "recompute = true\n"));
+  EXPECT_LT(peak_bytes_, peak);
+  for (size_t i = 0; i < kept.size(); ++i) expect_same(kept[i], again[i]);
 }
 
 // Every kind of state: both optimizers' moments, stages, ramps, adapters.
