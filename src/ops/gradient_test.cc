@@ -493,18 +493,5 @@ TEST(Gradient, CrossEntropy) {
   expect_gradients(watched, [&](const std::vector<Values>& in) { return params.factor * plain(in, params.z_weight); });
 }
 
-TEST(Tape, ForgetsWhatNothingWasComputedFrom) {
-  Machine machine({Isa::kPlain, Compute::kF32});
-  const Tensor a = random_tensor({2, 3}, 70);
-  Watched watched({a});
-  machine.ctx.tape = &watched.tape;
-  const Tensor used = add(machine.ctx, a, a);
-  const Tensor unused = add(machine.ctx, a, used);
-  std::fill_n(watched.tape.gradient(machine.ctx, used).f32(), 6, 1.0F);
-  watched.tape.backward(machine.ctx);
-  for (int64_t i = 0; i < 6; ++i) EXPECT_EQ(watched.gradients[0].f32()[i], 2.0F);
-  EXPECT_FALSE(watched.tape.tracks(unused));
-}
-
 }  // namespace
 }  // namespace fathom::ops

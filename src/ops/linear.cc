@@ -63,19 +63,25 @@ void record_linear(const Context& ctx, Compute compute, const Tensor& x, const W
   });
 }
 
-Tensor linear_with(const Context& ctx, Compute compute, const Tensor& x, const Weight& w) {
-  const auto& matmul = ctx.kernels.matmul[static_cast<int>(compute)];
+// y = x w^T. `is_recorded`: as training computes it.
+Tensor product_of(const Context& ctx, Compute compute, const Tensor& x, const Weight& w, bool is_recorded) {
   FATHOM_CHECK_MSG(x.dim(1) == w.cols(), "linear of {} by [{}, {}]", shape_text(x.shape()), w.rows(), w.cols());
   Tensor y = ctx.empty({x.dim(0), w.rows()});
-  const bool is_recorded = ctx.tape != nullptr && (ctx.tape->tracks(x) || ctx.tape->tracks(w));
   if (is_recorded && has_gemm_fprop(w)) {
     Context inner = ctx;
     inner.compute = compute;
     gemm_fprop(inner, rows_of(x), w, y.f32(), Workers::kTeam);
-  } else {
-    const auto packed = pack(ctx, matmul, runs_in_fp8(ctx, w) ? fp8_rounded(ctx, rows_of(x)) : x);
-    run_linear(ctx, matmul, packed.get(), w, y);
+    return y;
   }
+  const auto& matmul = ctx.kernels.matmul[static_cast<int>(compute)];
+  const auto packed = pack(ctx, matmul, runs_in_fp8(ctx, w) ? fp8_rounded(ctx, rows_of(x)) : x);
+  run_linear(ctx, matmul, packed.get(), w, y);
+  return y;
+}
+
+Tensor linear_with(const Context& ctx, Compute compute, const Tensor& x, const Weight& w) {
+  const bool is_recorded = ctx.tape != nullptr && (ctx.tape->tracks(x) || ctx.tape->tracks(w));
+  Tensor y = product_of(ctx, compute, x, w, is_recorded);
   if (is_recorded) record_linear(ctx, compute, x, w, y);
   return y;
 }
@@ -92,7 +98,7 @@ Tensor up_projection(const Context& ctx, const Tensor& latent_TQ, const Weight& 
   Tensor y = linear(ctx, latent_TQ, w_NQ);
   if (ctx.tape == nullptr || !ctx.recomputes || !ctx.tape->tracks(y)) return y;
   ctx.tape->give_up(y, [latent = ctx.tape->save(latent_TQ), w_NQ](const Context& inner) {
-    return linear(inner, latent.values(inner), w_NQ);
+    return product_of(inner, inner.compute, latent.values(inner), w_NQ, true);
   });
   return y;
 }
