@@ -12,10 +12,6 @@ namespace fathom::cli {
 // Writes to standard output at once. Throws Error(kIo).
 void print_now(std::string_view text);
 
-// "· lookup_command tar" and the first lines of the result, shortened: each line ends in a line feed. Control
-// characters are shown as blanks.
-std::string call_text(const tokenizer::ToolCall& call, const std::string& result);
-
 class ChatDisplay : public assistant::Watcher {
  public:
   ChatDisplay(bool is_terminal, bool hides_reasoning) : is_terminal_(is_terminal), hides_reasoning_(hides_reasoning) {}

@@ -1,10 +1,10 @@
 #include "cli/chat_model.h"
 
+#include "assistant/reply_decoder.h"
 #include "base/progress.h"
 #include "cli/interrupt.h"
 #include "engine/stop_matcher.h"
 #include "tokenizer/chat_writer.h"
-#include "tokenizer/stream_decoder.h"
 
 namespace fathom::cli {
 namespace {
@@ -14,8 +14,6 @@ namespace control = tokenizer::chat;
 // What only others say: a model that goes on there has ended its reply.
 constexpr std::string_view kForeign[] = {control::kUser, tokenizer::kBos, control::kOutputsBegin,
                                          control::kOutputBegin};
-constexpr std::string_view kOfCalls[] = {control::kCallsBegin, control::kCallsEnd, control::kCallBegin,
-                                         control::kCallEnd, control::kSeparator};
 
 }  // namespace
 
@@ -31,42 +29,40 @@ ChatModel::ChatModel(const ModelFlags& model, SamplingFlags& sampling, const Cha
   for (const std::string_view text : kForeign) {
     if (const auto id = tokenizer_->find_added(text)) params_.stop_tokens.push_back(*id);
   }
-  for (const std::string_view text : kOfCalls) {
-    if (const auto id = tokenizer_->find_added(text)) call_controls_.emplace(*id, text);
-  }
 }
 
 bool ChatModel::reply(const std::vector<tokenizer::Segment>& prompt,
                       const std::function<bool(const tokenizer::Segment&)>& on_piece) {
   const auto ids = tokenizer_->encode(prompt);
-  tokenizer::StreamDecoder decoder(tokenizer_);
+  assistant::ReplyDecoder decoder(tokenizer_);
   engine::StopMatcher stops(stop_texts_);
-  const auto give = [&](const std::string& text) { return text.empty() || on_piece(tokenizer::plain(text)); };
-  // Text that was held back goes in front of a control.
-  const auto flush = [&] {
-    const std::string text = stops.push(decoder.finish());
-    return give(stops.is_stopped() ? text : text + stops.finish());
+  bool is_wanted = true;
+  const auto give = [&](const tokenizer::Segment& piece) {
+    if (is_wanted && !piece.text.empty()) is_wanted = on_piece(piece);
+  };
+  const auto take = [&](const std::vector<tokenizer::Segment>& pieces) {
+    for (const tokenizer::Segment& piece : pieces) {
+      // Text that could have become a stop string goes in front of a control.
+      give(tokenizer::plain(piece.is_control ? stops.finish() : stops.push(piece.text)));
+      if (piece.is_control) give(piece);
+      if (stops.is_stopped()) return;
+    }
   };
   auto progress = std::make_unique<Progress>("reading", static_cast<int64_t>(ids.size()));
-  bool is_open = true;
   const auto stats = generator_.generate(
       ids, params_,
       [&](int32_t token) {
         progress.reset();
-        const auto found = call_controls_.find(token);
-        if (found == call_controls_.end()) {
-          is_open = give(stops.push(decoder.push(token)));
-        } else {
-          is_open = flush() && !stops.is_stopped() && on_piece(tokenizer::control(found->second));
-        }
-        return is_open && !stops.is_stopped() && !InterruptGuard::is_interrupted();
+        take(decoder.push(token));
+        return is_wanted && !stops.is_stopped() && !InterruptGuard::is_interrupted();
       },
       [&](int64_t done) {
         if (InterruptGuard::is_interrupted()) throw Interrupted();
         if (progress) progress->update(done);
       });
   progress.reset();
-  if (is_open) flush();
+  if (!stops.is_stopped()) take(decoder.finish());
+  if (!stops.is_stopped()) give(tokenizer::plain(stops.finish()));
   ++params_.sampling.seed;  // another answer to the same words is another one
   stats_ = stats_text(stats);
   return !InterruptGuard::is_interrupted();

@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "assistant/conversation.h"
@@ -37,7 +36,6 @@ class ChatModel : public assistant::Replier {
   std::shared_ptr<const tokenizer::Tokenizer> tokenizer_;
   tokenizer::ChatEncoding encoding_;
   engine::Generator generator_;
-  std::unordered_map<int32_t, std::string> call_controls_;  // by token
   std::string stats_;
 };
 
