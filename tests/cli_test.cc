@@ -245,6 +245,42 @@ TEST_F(CliTest, OneSeedIsOneTextOnAnyNumberOfThreads) {
   EXPECT_NE(shell(command + "8 --threads 1").out, one.out);
 }
 
+TEST_F(CliTest, AChatHasTheToolsThatAreNamed) {
+  const std::string chat = " | $F chat --model models/tiny -n 8 --temperature 0 --threads 1 --history '' ";
+  const Outcome listed = shell("printf '/tools\\n/tools off\\n/tools\\n'" + chat + "--tools models/helper");
+  ASSERT_EQ(listed.code, 0) << listed.err;
+  EXPECT_NE(listed.out.find("lookup_command  Look up examples"), std::string::npos) << listed.out;
+  EXPECT_NE(listed.out.find("may not call them"), std::string::npos) << listed.out;
+  EXPECT_NE(shell("echo /tools" + chat).out.find("there are none"), std::string::npos);
+  expect_error("echo hi" + chat + "--tools /no/such/folder", {"/no/such/folder/tools.json"});
+  expect_error("echo hi" + chat + "--tools models/helper --chat-template v3", {"v3", "--tools none"});
+  const std::string tiny = copy_of_tiny();
+  const std::string own = " | $F chat --model " + tiny + " --history '' ";
+  std::ofstream(tiny + "/tools.json") << R"([{"tool": "calculator"}])";
+  EXPECT_NE(shell("echo /tools" + own).out.find("calculator"), std::string::npos);
+  EXPECT_NE(shell("echo /tools" + own + "--tools none").out.find("there are none"), std::string::npos);
+  std::ofstream(tiny + "/tools.json") << R"([{"tool": "lookup_command", "pages": "p.jsonl"}])";
+  std::ofstream(tiny + "/p.jsonl") << "{\"name\": \"a\", \"page\": \"b\"}\n{\"name\n";
+  expect_error("echo hi" + own, {"p.jsonl: line 2"});
+}
+
+TEST_F(CliTest, ASavedChatIsReadBack) {
+  const std::string chat = " | $F chat --model models/tiny -n 8 --temperature 0 --threads 1 --history '' --tools ";
+  const std::string saved =
+      R"([{"role":"user","content":"go"},{"role":"assistant","content":"","tool_calls":[{"id":"call_1",)"
+      R"("type":"function","function":{"name":"calculator","arguments":"{\"expression\": \"1\"}"}}]},)"
+      R"({"role":"tool","content":"1","tool_call_id":"call_1"},{"role":"assistant","content":"one"}])";
+  std::ofstream(path("a.json")) << saved;
+  const std::string commands = "printf '/load " + path("a.json") + "\\n/save " + path("b.json") + "\\n'";
+  const Outcome got = shell(commands + chat + "models/helper");
+  ASSERT_EQ(got.code, 0) << got.err;
+  EXPECT_EQ(text_of(path("b.json")), saved + "\n");
+  const Outcome undone =
+      shell("printf '/load " + path("a.json") + "\\n/undo\\n/save " + path("c.json") + "\\n'" + chat + "none");
+  ASSERT_EQ(undone.code, 0) << undone.err;
+  EXPECT_EQ(text_of(path("c.json")), "[]\n");
+}
+
 TEST_F(CliTest, AnInterruptEndsTheAnswer) {
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
