@@ -15,7 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (result.text.empty() || result.text.size() > 100) std::abort();
   if (result.text.find('\n') != std::string::npos) std::abort();
   if (evaluate(text).text != result.text) std::abort();
-  if (!result.is_error && result.text.find('e') == std::string::npos) {
+  constexpr size_t kSureDigits = 38;
+  const bool is_short = result.text.size() <= kSureDigits;
+  if (!result.is_error && is_short && result.text.find('e') == std::string::npos) {
     const auto again = evaluate(result.text);
     if (again.is_error || again.text != result.text) std::abort();
   }
