@@ -6,73 +6,27 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
 #include "checkpoint/safetensors.h"
+#include "program_test.h"
 
 namespace fathom {
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr const char* kProgram = FATHOM_PROGRAM;
 constexpr const char* kTiny = "models/tiny";
 
-struct Outcome {
-  int code = 0;
-  std::string out;
-  std::string err;
-};
-
-std::string text_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-class CliTest : public testing::Test {
+class CliTest : public ProgramTest {
  protected:
-  CliTest() {
-    std::string name = (fs::temp_directory_path() / "fathom-cli-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  ~CliTest() override {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
-
-  // Runs a shell command in which $F is the program; nothing comes from standard input unless it says so.
-  Outcome shell(const std::string& command) const {
-    const std::string line =
-        "F='" + std::string(kProgram) + "'; { " + command + "; } >" + path("out") + " 2>" + path("err") + " </dev/null";
-    const int status = std::system(line.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(path("out")), text_of(path("err"))};
-  }
-
-  void expect_error(const std::string& command, const std::vector<std::string>& says) const {
-    const Outcome got = shell(command);
-    EXPECT_EQ(got.code, 1) << command;
-    EXPECT_TRUE(got.err.starts_with("error: ")) << command << "\n" << got.err;
-    EXPECT_EQ(got.err.find('\n'), got.err.size() - 1) << command << "\n" << got.err;
-    for (const std::string& part : says)
-      EXPECT_NE(got.err.find(part), std::string::npos) << got.err << "lacks " << part;
-  }
-
   // The bundled model in a folder of its own, to be spoiled.
   std::string copy_of_tiny() const {
     fs::copy(kTiny, folder_ / "tiny", fs::copy_options::recursive);
     return path("tiny");
   }
-
-  fs::path folder_;
 };
 
 const std::string kGenerate = "$F generate --model " + std::string(kTiny) + " ";
