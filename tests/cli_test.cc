@@ -6,73 +6,27 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
 #include "checkpoint/safetensors.h"
+#include "program_test.h"
 
 namespace fathom {
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr const char* kProgram = FATHOM_PROGRAM;
 constexpr const char* kTiny = "models/tiny";
 
-struct Outcome {
-  int code = 0;
-  std::string out;
-  std::string err;
-};
-
-std::string text_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-class CliTest : public testing::Test {
+class CliTest : public ProgramTest {
  protected:
-  CliTest() {
-    std::string name = (fs::temp_directory_path() / "fathom-cli-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  ~CliTest() override {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
-
-  // Runs a shell command in which $F is the program; nothing comes from standard input unless it says so.
-  Outcome shell(const std::string& command) const {
-    const std::string line =
-        "F='" + std::string(kProgram) + "'; { " + command + "; } >" + path("out") + " 2>" + path("err") + " </dev/null";
-    const int status = std::system(line.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(path("out")), text_of(path("err"))};
-  }
-
-  void expect_error(const std::string& command, const std::vector<std::string>& says) const {
-    const Outcome got = shell(command);
-    EXPECT_EQ(got.code, 1) << command;
-    EXPECT_TRUE(got.err.starts_with("error: ")) << command << "\n" << got.err;
-    EXPECT_EQ(got.err.find('\n'), got.err.size() - 1) << command << "\n" << got.err;
-    for (const std::string& part : says)
-      EXPECT_NE(got.err.find(part), std::string::npos) << got.err << "lacks " << part;
-  }
-
   // The bundled model in a folder of its own, to be spoiled.
   std::string copy_of_tiny() const {
     fs::copy(kTiny, folder_ / "tiny", fs::copy_options::recursive);
     return path("tiny");
   }
-
-  fs::path folder_;
 };
 
 const std::string kGenerate = "$F generate --model " + std::string(kTiny) + " ";
@@ -243,6 +197,42 @@ TEST_F(CliTest, OneSeedIsOneTextOnAnyNumberOfThreads) {
   EXPECT_EQ(shell(command + "7 --threads 2").out, one.out);
   EXPECT_EQ(shell(command + "7 --threads 1 --no-mtp").out, one.out);
   EXPECT_NE(shell(command + "8 --threads 1").out, one.out);
+}
+
+TEST_F(CliTest, AChatHasTheToolsThatAreNamed) {
+  const std::string chat = " | $F chat --model models/tiny -n 8 --temperature 0 --threads 1 --history '' ";
+  const Outcome listed = shell("printf '/tools\\n/tools off\\n/tools\\n'" + chat + "--tools models/helper");
+  ASSERT_EQ(listed.code, 0) << listed.err;
+  EXPECT_NE(listed.out.find("lookup_command  Look up examples"), std::string::npos) << listed.out;
+  EXPECT_NE(listed.out.find("may not call them"), std::string::npos) << listed.out;
+  EXPECT_NE(shell("echo /tools" + chat).out.find("there are none"), std::string::npos);
+  expect_error("echo hi" + chat + "--tools /no/such/folder", {"/no/such/folder/tools.json"});
+  expect_error("echo hi" + chat + "--tools models/helper --chat-template v3", {"v3", "--tools none"});
+  const std::string tiny = copy_of_tiny();
+  const std::string own = " | $F chat --model " + tiny + " --history '' ";
+  std::ofstream(tiny + "/tools.json") << R"([{"tool": "calculator"}])";
+  EXPECT_NE(shell("echo /tools" + own).out.find("calculator"), std::string::npos);
+  EXPECT_NE(shell("echo /tools" + own + "--tools none").out.find("there are none"), std::string::npos);
+  std::ofstream(tiny + "/tools.json") << R"([{"tool": "lookup_command", "pages": "p.jsonl"}])";
+  std::ofstream(tiny + "/p.jsonl") << "{\"name\": \"a\", \"page\": \"b\"}\n{\"name\n";
+  expect_error("echo hi" + own, {"p.jsonl: line 2"});
+}
+
+TEST_F(CliTest, ASavedChatIsReadBack) {
+  const std::string chat = " | $F chat --model models/tiny -n 8 --temperature 0 --threads 1 --history '' --tools ";
+  const std::string saved =
+      R"([{"role":"user","content":"go"},{"role":"assistant","content":"","tool_calls":[{"id":"call_1",)"
+      R"("type":"function","function":{"name":"calculator","arguments":"{\"expression\": \"1\"}"}}]},)"
+      R"({"role":"tool","content":"1","tool_call_id":"call_1"},{"role":"assistant","content":"one"}])";
+  std::ofstream(path("a.json")) << saved;
+  const std::string commands = "printf '/load " + path("a.json") + "\\n/save " + path("b.json") + "\\n'";
+  const Outcome got = shell(commands + chat + "models/helper");
+  ASSERT_EQ(got.code, 0) << got.err;
+  EXPECT_EQ(text_of(path("b.json")), saved + "\n");
+  const Outcome undone =
+      shell("printf '/load " + path("a.json") + "\\n/undo\\n/save " + path("c.json") + "\\n'" + chat + "none");
+  ASSERT_EQ(undone.code, 0) << undone.err;
+  EXPECT_EQ(text_of(path("c.json")), "[]\n");
 }
 
 TEST_F(CliTest, AnInterruptEndsTheAnswer) {
