@@ -184,7 +184,7 @@ TEST_F(CliTest, DataIsCountedAndBadLinesAreNamed) {
   expect_error(lines + data, {"l.jsonl: line 3"});
   const Outcome skipped = shell(lines + data + " --skip-bad");
   ASSERT_EQ(skipped.code, 0) << skipped.err;
-  EXPECT_NE(skipped.out.find("3 lines, 1 duplicates left out"), std::string::npos) << skipped.out;
+  EXPECT_NE(skipped.out.find("3 lines, 0 filtered out, 1 duplicates left out"), std::string::npos) << skipped.out;
   EXPECT_NE(skipped.out.find("1 bad lines skipped"), std::string::npos) << skipped.out;
   EXPECT_TRUE(fs::exists(folder_ / "d" / "train.tokens"));
   expect_error("$F data nowhere.jsonl --tokenizer models/tiny -o " + path("d"), {"nowhere.jsonl"});

@@ -131,5 +131,18 @@ TEST(BpeTrainer, MakesNoOverlongTokens) {
   EXPECT_GT(merges.size(), 3U);
 }
 
+TEST(BpeTrainer, DigitsStayApartWhereAsked) {
+  const auto cutter = make_v3_scanner();
+  BpeTrainer trainer(*cutter);
+  for (int i = 0; i < 50; ++i) trainer.add("year 1984, year 1985");
+  const auto texts_of = [&](bool merges_digits) {
+    const auto merges = trainer.train({.tokens = 12, .merges_digits = merges_digits}, nullptr);
+    const auto made = Tokenizer::from_json(tokenizer_json(merges), tokenizer_config_json());
+    return made->encode(std::vector<Segment>{plain("1984")}).size();
+  };
+  EXPECT_EQ(texts_of(false), 4U);
+  EXPECT_LT(texts_of(true), 4U);
+}
+
 }  // namespace
 }  // namespace fathom::tokenizer

@@ -268,6 +268,45 @@ TEST(DataBuilder, MiddlesAreWholeTexts) {
   }
 }
 
+TEST(DataBuilder, LongTextsAreCutAtLineEnds) {
+  DataBuilder builder(tiny(), {.piece_bytes = 40});
+  std::string text;
+  for (int i = 0; i < 30; ++i)
+    text += "line " + std::to_string(i) + (i == 7 ? " 日本日本日本日本日本日本日本日本" : "") + "\n";
+  builder.add_text(text, "x");
+  std::string joined;
+  EXPECT_GT(builder.train().documents.size(), 5U);
+  for (const Document& document : builder.train().documents) {
+    std::string piece = text_of(document, true);
+    piece = piece.substr(tokenizer::kBos.size(), piece.size() - tokenizer::kBos.size() - tokenizer::kEos.size());
+    EXPECT_LE(piece.size(), 42U);  // a character is never cut
+    joined += piece;
+  }
+  EXPECT_EQ(joined, text);
+  builder.add_text(text, "y");
+  EXPECT_EQ(builder.counts().duplicates, 1);
+}
+
+// As an editor asks: a part of the gaps ends where its line does, and begins anywhere in it.
+TEST(DataBuilder, SomeGapsAreTheRestOfALine) {
+  DataBuilder builder(tiny(), {.fim_rate = 1});
+  int rests = 0;
+  for (int i = 0; i < 300; ++i) {
+    builder.add_text("first line of " + std::to_string(i) + "\nsecond line\nthird line\nfourth line", "x");
+  }
+  for (const Document& document : builder.train().documents) {
+    const std::string text = text_of(document, false);
+    const size_t hole = text.find(tokenizer::kFimHole);
+    const size_t end = text.find(tokenizer::kFimEnd);
+    ASSERT_NE(end, std::string::npos);
+    const std::string middle = text.substr(end + tokenizer::kFimEnd.size());
+    const bool is_before_line_end = text[hole + tokenizer::kFimHole.size()] == '\n';
+    if (is_before_line_end && text[hole - 1] != '\n' && middle.find('\n') == std::string::npos) ++rests;
+  }
+  EXPECT_GT(rests, 40);
+  EXPECT_LT(rests, 200);
+}
+
 TEST(DataBuilder, AnswersAreLearnedPromptsAreNot) {
   DataBuilder builder(tiny(), {});
   std::istringstream in(

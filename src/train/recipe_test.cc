@@ -52,12 +52,13 @@ TEST_F(RecipeTest, PathsAreRelativeToTheRecipe) {
 TEST_F(RecipeTest, ReadsEveryKey) {
   const Recipe r = read(
       "model = 'm'\ntokenizer = 't'\nout = 'o'\nseed = 3\ninit_deviation = 0.02\nheldout = ['h']\nsteps = 7\n"
-      "batch_tokens = 64\nmicro_batch_tokens = 32\ncontext = 16\ncompute = 'f32'\ngrad_clip = 2\n"
+      "batch_tokens = 64\nmicro_batch_tokens = 32\ncontext = 16\ncompute = 'f32'\ngrad_clip = 2\nrecompute = false\n"
       "bias_update_speed = 0\nbalance_alpha = 0.5\nmtp_weight = 0\nz_weight = 1e-4\nevaluate_every = 5\n"
       "checkpoint_every = 6\nkeep = 4\n[optimizer]\nlearning_rate = 0.1\nbeta1 = 0.8\nbeta2 = 0.9\neps = 1e-6\n"
       "weight_decay = 0\n[schedule]\nname = 'wsd'\nwarmup = 2\n[[data]]\npath = 'a'\nweight = 2\n[[data]]\npath = "
       "'b'\n");
   EXPECT_EQ(r.seed, 3U);
+  EXPECT_FALSE(r.recompute);
   EXPECT_EQ(r.data.size(), 2U);
   EXPECT_EQ(r.data[0].weight, 2);
   EXPECT_EQ(r.optimizer.beta2, 0.9);
@@ -71,7 +72,7 @@ TEST_F(RecipeTest, ReadsOptimizerAdaptersAndStages) {
       "model = 'm'\nout = 'o'\nramp_steps = 5\nramp_tokens = 8\n[optimizer]\nname = 'muon'\nmomentum = 0.9\n"
       "moments = 'bf16'\nweight_decay = 0.2\n[[optimizer.group]]\nmatch = '*norm*'\nrate = 0.5\n[lora]\nrank = 4\n"
       "targets = ['*o_proj*']\n[[data]]\npath = 'a'\n[[stage]]\nfrom = 3\ncontext = 9\nyarn_factor = 4\n"
-      "weights = [2]\n");
+      "weights = [2]\nmtp_weight = 0.1\n");
   EXPECT_EQ(r.optimizer.rule, OptimizerRule::kMuon);
   EXPECT_EQ(r.optimizer.momentum, 0.9);
   EXPECT_TRUE(r.optimizer.has_bf16_moments);
@@ -88,6 +89,7 @@ TEST_F(RecipeTest, ReadsOptimizerAdaptersAndStages) {
   EXPECT_EQ(r.stages[0].context, 9);
   EXPECT_EQ(r.stages[0].yarn_factor, 4);
   EXPECT_EQ(r.stages[0].weights, std::vector<double>{2});
+  EXPECT_EQ(r.stages[0].mtp_weight, 0.1);
 }
 
 TEST_F(RecipeTest, ErrorsNameLineAndKey) {
