@@ -50,11 +50,11 @@ int refusal_status(const error_code& error) {
   return error.category() == http::make_error_code(http::error::bad_method).category() ? 400 : 0;
 }
 
-bool is_loopback_name(std::string_view host) {
+bool is_name_of(std::string_view host, const std::string& own) {
   const size_t colon = host.rfind(':');
   // Behind the last colon stands the port, unless the colon belongs to an address in brackets.
   if (colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos) host = host.substr(0, colon);
-  return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
+  return host == "localhost" || host == own || host == "127.0.0.1" || host == "[::1]";
 }
 
 net::ip::address address_of(const std::string& host) {
@@ -100,6 +100,12 @@ class Listener::Impl {
   }
 
   const tcp::endpoint& endpoint() const { return endpoint_; }
+
+  // As it stands in URLs.
+  std::string host_text() const {
+    const auto address = endpoint_.address();
+    return address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
+  }
 
  private:
   // Keeps a connection in the list for as long as its coroutine lives.
@@ -170,7 +176,7 @@ class Listener::Impl {
 
   Response answer(Parser& parser, bool is_head) const {
     auto& message = parser.get();
-    if (is_loopback_ && !is_loopback_name(message[http::field::host])) {
+    if (is_loopback_ && !is_name_of(message[http::field::host], host_text())) {
       return error_response(403, "the request names another host than this machine");
     }
     auto target = parse_target(message.target());
@@ -242,10 +248,6 @@ Listener::~Listener() = default;
 
 uint16_t Listener::port() const { return impl_->endpoint().port(); }
 
-std::string Listener::url() const {
-  const auto address = impl_->endpoint().address();
-  const std::string text = address.to_string();
-  return fmt::format("http://{}:{}", address.is_v6() ? "[" + text + "]" : text, port());
-}
+std::string Listener::url() const { return fmt::format("http://{}:{}", impl_->host_text(), port()); }
 
 }  // namespace fathom::server

@@ -10,11 +10,13 @@ import { tick } from "./format.js";
 import { drawLine, drawMarks, range } from "./lines.js";
 
 const kDashes = { train: [], heldout: [7, 3], mtp: [1.5, 3] };
-const kRight = 14;
+const kRight = 20;
 const kTop = 10;
 const kBottom = 26;
 // A press that moves less is a click.
 const kLeastDrag = 8;
+// Pixels from the cursor to the nearest value, beyond which the tip says where that value is.
+const kFar = 12;
 
 export function element(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
@@ -167,7 +169,7 @@ export class Chart {
     }
     const y = range(this.lines, this.view, this.isLog);
     const scaleY = new Scale(y.from, y.to, height - kBottom, kTop, this.isLog);
-    const ticksY = scaleY.ticks(Math.max(3, Math.round(height / 56)));
+    const ticksY = scaleY.ticks(Math.max(3, Math.round(height / 44)));
     const labels = ticksY.map(({ value, distance }) => tick(value, distance));
     const left = Math.ceil(Math.max(24, ...labels.map((label) => context.measureText(label).width))) + 16;
     this.scaleY = scaleY;
@@ -204,12 +206,12 @@ export class Chart {
     stroke(context, pixel0, bottom, pixel1, bottom);
     context.textAlign = "center";
     let free = pixel0 - 20;
-    for (const { value, distance } of this.scaleX.ticks(Math.max(2, Math.round((pixel1 - pixel0) / 90)))) {
+    for (const { value, distance } of this.scaleX.ticks(Math.max(2, Math.round((pixel1 - pixel0) / 80)))) {
       const x = Math.round(this.scaleX.pixel(value)) + 0.5;
       stroke(context, x, bottom, x, bottom + 4);
       const label = this.view.tickX(value, distance);
       const half = context.measureText(label).width / 2;
-      if (x - half < free || x + half > pixel1 + kRight) continue;
+      if (x - half < free || x + half > pixel1 + kRight - 2) continue;
       context.fillText(label, x, bottom + 14);
       free = x + half + 10;
     }
@@ -226,7 +228,12 @@ export class Chart {
   readings() {
     return this.lines.flatMap((line) => {
       const index = nearest(line.x, line.count, this.cursor);
-      return index < 0 ? [] : [{ line, x: line.x[index], y: line.smooth[index], raw: line.raw[index] }];
+      if (index < 0) return [];
+      const x = line.x[index];
+      // A line that has ended, or has yet to begin, says nothing about the cursor.
+      const isBeyond = index === (this.cursor > x ? line.count - 1 : 0);
+      if (isBeyond && Math.abs(this.scaleX.pixel(x) - this.scaleX.pixel(this.cursor)) > kFar) return [];
+      return [{ line, x, y: line.smooth[index], raw: line.raw[index] }];
     });
   }
 
@@ -255,6 +262,7 @@ export class Chart {
     context.setLineDash([]);
     const readings = this.readings();
     for (const { line, x, y } of readings) {
+      if (x < this.view.from || x > this.view.to) continue;
       if (y < Math.min(scaleY.from, scaleY.to) || y > Math.max(scaleY.from, scaleY.to)) continue;
       context.beginPath();
       context.arc(scaleX.pixel(x), scaleY.pixel(y), 4, 0, 2 * Math.PI);
@@ -273,7 +281,7 @@ export class Chart {
     const rows = readings.map(({ line, y, raw, x }) => {
       const swatch = element("i");
       swatch.style.setProperty("--run", `var(${line.color})`);
-      const isFar = Math.abs(this.scaleX.pixel(x) - pixel) > 12;
+      const isFar = Math.abs(this.scaleX.pixel(x) - pixel) > kFar;
       const value = this.format(y) + (raw !== y ? `  (${this.format(raw)})` : "") + (isFar ? ` at ${this.view.tickX(x, 1)}` : "");
       const mark = line.marks.find((m) => m.x === x);
       return element("div", { className: "row" }, swatch, element("span", { textContent: line.label }),

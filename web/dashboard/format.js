@@ -2,10 +2,10 @@
 
 const kPrefixes = [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]];
 
-// 1608074 -> "1.61 M"; whole numbers below 10,000 as they are.
+// 1608074 -> "1.61 M"; whole numbers below 100,000 as they are.
 export function count(value) {
   if (!Number.isFinite(value)) return "–";
-  if (Math.abs(value) < 1e4) return String(Math.round(value));
+  if (Math.abs(value) < 1e5) return Math.round(value).toLocaleString("en");
   for (const [size, prefix] of kPrefixes) {
     if (Math.abs(value) >= size) return `${significant(value / size, 3)} ${prefix}`;
   }
@@ -48,13 +48,20 @@ export function tick(value, distance) {
   if (magnitude >= 1e4) {
     for (const [size, prefix] of kPrefixes) {
       if (magnitude < size) continue;
-      const places = Math.max(0, Math.min(3, -Math.floor(Math.log10(distance / size) + 1e-9)));
-      return `${trimmed((value / size).toFixed(places))}${prefix}`;
+      return `${trimmed((value / size).toFixed(placesOf(distance / size)))}${prefix}`;
     }
   }
   if (magnitude < 1e-3) return significant(value, distance < magnitude / 5 ? 2 : 1);
-  const places = Math.max(0, Math.min(6, -Math.floor(Math.log10(distance) + 1e-9)));
-  return value.toFixed(places).replace("-", "−");
+  return value.toFixed(placesOf(distance)).replace("-", "−");
+}
+
+// Decimal places that a multiple of `distance` needs.
+function placesOf(distance) {
+  for (let places = 0; places < 6; ++places) {
+    const scaled = distance * 10 ** places;
+    if (Math.abs(scaled - Math.round(scaled)) < 1e-6 * scaled) return places;
+  }
+  return 6;
 }
 
 const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);

@@ -18,8 +18,10 @@ function colors() {
 
 function colorOf(ratio, { low, middle, high }) {
   const t = ratio > 0 ? Math.max(-1, Math.min(1, Math.log(ratio) / kEnds)) : -1;
+  // The eye tells pale colours apart less well than full ones.
+  const strength = Math.abs(t) ** 0.8;
   const end = t < 0 ? low : high;
-  return `rgb(${middle.map((m, i) => Math.round(m + (end[i] - m) * Math.abs(t))).join(" ")})`;
+  return `rgb(${middle.map((m, i) => Math.round(m + (end[i] - m) * strength)).join(" ")})`;
 }
 
 export class Heat {

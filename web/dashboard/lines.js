@@ -22,7 +22,8 @@ export function range(lines, view, isLog) {
     to = Math.max(to, value);
   };
   for (const line of lines) {
-    const { begin, end } = visible(line, view);
+    const begin = lowerBound(line.x, line.count, view.from);
+    const end = Math.min(line.count, lowerBound(line.x, line.count, view.to) + 1);
     const sample = [];
     const stride = Math.max(1, Math.floor((end - begin) / kSampled));
     for (let i = begin; i < end; i += stride) {

@@ -18,7 +18,7 @@ const kCharts = [
   { title: "Learning rate", column: "learning_rate", format: format.number, isPlain: true },
   { title: "Gradient norm", column: "gradient_norm", format: format.number, isLog: true },
   { title: "Throughput", sub: "tokens/s", column: "tokens_per_second", format: (v) => format.count(v) },
-  { title: "MaxVio", sub: "largest load over mean load, minus 1", column: "max_violation", format: format.number },
+  { title: "MaxVio", sub: "largest load / mean − 1", column: "max_violation", format: format.number },
   { title: "Accuracy", sub: "next token", column: "accuracy", format: format.percent },
   { title: "Balance loss", column: "balance", format: format.number },
 ];
@@ -36,7 +36,7 @@ let zoom = null;
 let lastSpoken = 0;
 
 function load() {
-  const defaults = { axis: "step", scale: "linear", range: "1", smoothing: 60, theme: "auto", kinds: ["train", "heldout", "mtp"], logs: {} };
+  const defaults = { axis: "step", scale: "linear", range: "1", smoothing: 40, theme: "auto", kinds: ["train", "heldout", "mtp"], logs: {} };
   try {
     return { ...defaults, ...JSON.parse(localStorage.getItem("fathom.dashboard") ?? "{}") };
   } catch {
