@@ -88,7 +88,7 @@ class Listener::Impl {
       endpoint_ = acceptor_.local_endpoint();
     } catch (const boost::system::system_error& e) {
       throw Error(ErrorCode::kIo, "cannot listen: " + e.code().message(),
-                  fmt::format("{}:{}", params.host, params.port), "choose another port with --port");
+                  fmt::format("{}:{}", params.host, params.port), "choose another port");
     }
     net::co_spawn(io_, accept(), net::detached);
     thread_ = std::thread([this] { io_.run(); });

@@ -1,7 +1,8 @@
 // One chart: lines over a shared x axis on a canvas, with a second canvas above for cursor and selection.
 //
 // draw(lines, view):
-//   lines  [{run, label, kind, color, x, raw, smooth, count, marks}], kind: "train", "heldout" or "mtp"
+//   lines  [{label, kind, color, x, raw, smooth, count, marks, begin, end}]; kind: "train", "heldout" or "mtp";
+//          begin, end: where on the x axis the run begins and ends
 //   view   {from, to, isLog, formatX, tickX}: the x axis, the same for all charts
 
 import { Scale } from "./scale.js";
@@ -230,9 +231,9 @@ export class Chart {
       const index = nearest(line.x, line.count, this.cursor);
       if (index < 0) return [];
       const x = line.x[index];
-      // A line that has ended, or has yet to begin, says nothing about the cursor.
-      const isBeyond = index === (this.cursor > x ? line.count - 1 : 0);
-      if (isBeyond && Math.abs(this.scaleX.pixel(x) - this.scaleX.pixel(this.cursor)) > kFar) return [];
+      // A run that has ended, or has yet to begin, says nothing about the cursor.
+      const pixel = this.scaleX.pixel(this.cursor);
+      if (pixel > this.scaleX.pixel(line.end) + kFar || pixel < this.scaleX.pixel(line.begin) - kFar) return [];
       return [{ line, x, y: line.smooth[index], raw: line.raw[index] }];
     });
   }

@@ -58,7 +58,8 @@ const weight = () => (settings.smoothing === 0 ? 0 : 1 - 10 ** (-2.3 * (settings
 const color = (run) => `--run-${run.index % kColors}`;
 
 function line(run, column, kind, smoothing, label = run.name) {
-  return { run, label, kind, color: color(run), ...run.series(column, settings.axis, smoothing), marks: [] };
+  const ends = { begin: run.at(settings.axis, 0), end: run.at(settings.axis, run.length - 1) };
+  return { label, kind, color: color(run), ...run.series(column, settings.axis, smoothing), marks: [], ...ends };
 }
 
 function lossLines(shown) {

@@ -32,7 +32,8 @@ function linearTicks(from, to, wanted) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((m) => m * power).find((s) => s >= rough * 0.999);
   const ticks = [];
-  for (let i = Math.ceil(from / step - 1e-9); i * step <= to + step * 1e-9; ++i) {
+  // Without the sum, a small negative number becomes -0.
+  for (let i = Math.ceil(from / step - 1e-9) + 0; i * step <= to + step * 1e-9; ++i) {
     ticks.push({ value: i * step, distance: step });
   }
   return ticks;

@@ -21,7 +21,7 @@ export function isLive(run) {
 function state(run) {
   if (run.age === null) return { text: "no file yet", isLive: false };
   if (isLive(run)) return { text: "live", isLive: true };
-  return { text: `quiet for ${duration(run.age)}`, isLive: false };
+  return { text: `${duration(run.age)} ago`, isLive: false };
 }
 
 function recent(run, column) {
