@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 
@@ -25,6 +26,7 @@ std::unique_ptr<server::Listener> serve_dashboard(const DashboardFlags& flags, c
   auto listener = std::make_unique<server::Listener>(server::ListenerParams{.port = static_cast<uint16_t>(flags.port)},
                                                      server::dashboard_routes(server::dashboard_runs({out})));
   fmt::print("dashboard: {}\n", listener->url());
+  std::fflush(stdout);
   return listener;
 }
 

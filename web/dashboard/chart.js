@@ -43,7 +43,9 @@ export class Chart {
     this.extra = element("div", { className: "kinds" });
     this.toggle = element("button", { type: "button", className: "toggle" });
     this.plot = element("div", { className: "plot", tabIndex: 0 });
-    this.plot.setAttribute("role", "img");
+    // Arrow keys are the chart's: a screen reader hands them on to an application only.
+    this.plot.setAttribute("role", "application");
+    this.plot.setAttribute("aria-roledescription", "chart");
     this.plot.setAttribute("aria-label", `${title} over the run; arrow keys read values`);
     this.base = element("canvas");
     this.over = element("canvas");
@@ -116,7 +118,7 @@ export class Chart {
       l: () => this.flip(),
       Escape: () => this.actions.zoom(null),
     };
-    const action = actions[event.key];
+    const action = actions[event.key] ?? actions[event.key.toLowerCase()];
     if (!action) return;
     event.preventDefault();
     action();

@@ -35,7 +35,8 @@ export class Heat {
     this.tip = element("div", { className: "tip", hidden: true });
     root.append(this.canvas, this.tip);
     root.tabIndex = 0;
-    root.setAttribute("role", "img");
+    root.setAttribute("role", "application");
+    root.setAttribute("aria-roledescription", "heat map");
     root.setAttribute("aria-label", "Load of each expert by layer; arrow keys read cells");
     const ends = ["≤ ¼", "½", "mean", "2×", "≥ 4×"].map((text) => element("span", { textContent: text }));
     scale.append(element("canvas"), element("div", {}, ...ends));

@@ -8,6 +8,7 @@ import { RunTable, isLive } from "./table.js";
 
 const kPollTime = 2000;
 const kRetryTime = 5000;
+const kPatience = 20000;
 const kColors = 8;
 const kKinds = {
   train: { name: "train", column: "loss", dash: "" },
@@ -34,6 +35,7 @@ const runs = [];
 const charts = [];
 let zoom = null;
 let lastSpoken = 0;
+let isLost = true;
 
 function load() {
   const defaults = { axis: "step", scale: "linear", range: "1", smoothing: 40, theme: "auto", kinds: ["train", "heldout", "mtp"], logs: {} };
@@ -194,7 +196,7 @@ function bindTheme(experts) {
 }
 
 async function ask(url) {
-  const answer = await fetch(url);
+  const answer = await fetch(url, { signal: AbortSignal.timeout(kPatience) });
   const body = await answer.json();
   if (!answer.ok) throw new Error(body.error?.message ?? answer.statusText);
   return body;
@@ -215,13 +217,20 @@ function setStatus(kind, text) {
   byId("status").textContent = text;
 }
 
+// A server that was away may be another one, with other runs under the same numbers.
+async function meetRuns() {
+  const list = await ask("/api/runs");
+  const isOther = list.length !== runs.length || list.some((run, i) => run.path !== runs[i].path);
+  if (runs.length > 0 && isOther) return location.reload();
+  if (runs.length === 0) runs.push(...list.map((run, index) => new Run(index, run)));
+  document.title = runs.length === 1 ? `${runs[0].name} · Fathom training` : "Fathom training";
+  isLost = false;
+}
+
 async function poll(table, experts) {
   let wait = kPollTime;
   try {
-    if (runs.length === 0) {
-      (await ask("/api/runs")).forEach((run, index) => runs.push(new Run(index, run)));
-      document.title = runs.length === 1 ? `${runs[0].name} · Fathom training` : "Fathom training";
-    }
+    if (isLost) await meetRuns();
     const news = await Promise.all(runs.map(follow));
     if (news.some(Boolean)) {
       redraw();
@@ -232,7 +241,9 @@ async function poll(table, experts) {
     if (live > 0) setStatus("live", runs.length === 1 ? "live" : `${live} of ${runs.length} live`);
     else setStatus("", runs.some((run) => run.length > 0) ? "up to date" : "waiting for the first step");
   } catch (error) {
-    setStatus("lost", error instanceof TypeError ? "the server does not answer; trying again" : error.message);
+    const isSilent = error instanceof TypeError || error.name === "TimeoutError";
+    setStatus("lost", isSilent ? "the server does not answer; trying again" : error.message);
+    isLost = true;
     wait = kRetryTime;
   }
   setTimeout(() => whenSeen(() => poll(table, experts)), wait);

@@ -1,5 +1,7 @@
 // A run's numbers in the browser: columns that grow as lines arrive, and what is derived from them.
 
+const kMostDerived = 48;
+
 class Column {
   constructor() {
     this.values = new Float64Array(1024);
@@ -90,7 +92,10 @@ export class Run {
   // The rows that hold a value: {x, raw, smooth, count}. `weight` of the exponential mean: 0 leaves values as they are.
   series(name, axis, weight) {
     const key = `${name} ${axis} ${weight}`;
-    if (!this.derived.has(key)) this.derived.set(key, this.build(name, axis, weight));
+    if (this.derived.has(key)) return this.derived.get(key);
+    // A slider that is dragged asks for every weight on its way.
+    if (this.derived.size >= kMostDerived) this.derived.clear();
+    this.derived.set(key, this.build(name, axis, weight));
     return this.derived.get(key);
   }
 
