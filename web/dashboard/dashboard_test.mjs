@@ -96,4 +96,5 @@ test("numbers as people read them", () => {
   assert.equal(format.tick(0.75, 0.25), "0.75");
   assert.equal(format.tick(2e-5, 1e-5), "2e−5");
   assert.equal(format.hours(1.1), "1 h 06 min");
+  assert.equal(format.hours(0.01), "36 s");
 });

@@ -34,11 +34,12 @@ export function duration(seconds) {
   return `${Math.round(seconds / 86400)} days`;
 }
 
-// "1 h 05 min" of hours, as the x axis counts time.
+// "1 h 05 min", "5 min 07 s" or "7 s" of hours, as the x axis counts time.
 export function hours(value) {
   const minutes = Math.floor(value * 60);
   if (minutes >= 60) return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
-  return `${minutes} min ${String(Math.floor(value * 3600) % 60).padStart(2, "0")} s`;
+  const seconds = Math.floor(value * 3600) % 60;
+  return minutes > 0 ? `${minutes} min ${String(seconds).padStart(2, "0")} s` : `${seconds} s`;
 }
 
 // The label of a tick, given the distance to the next: as few digits as tell them apart.
