@@ -15,6 +15,7 @@ void add_tokenizer(CLI::App& app);
 void add_data(CLI::App& app);
 void add_train(CLI::App& app);
 void add_finetune(CLI::App& app);
+void add_dashboard(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_export(CLI::App& app);
 void add_generate(CLI::App& app);

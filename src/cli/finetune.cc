@@ -34,6 +34,7 @@ struct FinetuneFlags {
   int64_t checkpoint_every = 100;
   uint64_t seed = 1;
   int threads = 0;
+  DashboardFlags dashboard;
   bool is_skipping = false;
 };
 
@@ -100,7 +101,7 @@ void run(const FinetuneFlags& flags) {
   ThreadTeam team(flags.threads > 0 ? flags.threads : ThreadTeam::available_cores());
   CachingAllocator allocator;
   train::Trainer trainer(recipe, team, allocator);
-  train_and_show(trainer, recipe, allocator);
+  train_and_show(trainer, recipe, allocator, flags.dashboard);
 }
 
 }  // namespace
@@ -145,6 +146,7 @@ void add_finetune(CLI::App& app) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   command->add_flag("--skip-bad", flags->is_skipping, "skip lines that cannot be read instead of stopping");
+  flags->dashboard.add_to(*command);
   command->footer(
       "Control-C saves and exits; the same command goes on. The newest step-* folder under OUT is a checkpoint as any\n"
       "other; with --lora it also holds the adapters apart, in PEFT's format.\n"

@@ -63,6 +63,7 @@ int main(int argc, char** argv) {
     add_data(app);
     add_train(app);
     add_finetune(app);
+    add_dashboard(app);
     add_eval(app);
     add_export(app);
     add_render(app);

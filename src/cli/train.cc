@@ -11,6 +11,7 @@ namespace {
 struct TrainFlags {
   std::string recipe;
   int threads = 0;
+  DashboardFlags dashboard;
 };
 
 void run(const TrainFlags& flags) {
@@ -18,7 +19,7 @@ void run(const TrainFlags& flags) {
   ThreadTeam team(flags.threads > 0 ? flags.threads : ThreadTeam::available_cores());
   CachingAllocator allocator;
   train::Trainer trainer(recipe, team, allocator);
-  train_and_show(trainer, recipe, allocator);
+  train_and_show(trainer, recipe, allocator, flags.dashboard);
 }
 
 }  // namespace
@@ -32,6 +33,7 @@ void add_train(CLI::App& app) {
   command->add_option("-t,--threads", flags->threads, "threads that compute; 0: one for each core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+  flags->dashboard.add_to(*command);
   command->footer(
       "Control-C saves and exits; the same command goes on.\n"
       "Example:\n  fathom train recipes/quickstart.toml");
