@@ -80,10 +80,9 @@ void run(const TrainFlags& flags) {
   std::vector<tokenizer::Merge> merges;
   {
     Progress progress("tokens", learned);
-    merges = trainer.train({.tokens = learned,
-                            .min_frequency = flags.min_frequency,
-                            .merges_digits = !flags.is_splitting_digits},
-                           [&](int64_t tokens) { progress.update(tokens); });
+    merges = trainer.train(
+        {.tokens = learned, .min_frequency = flags.min_frequency, .merges_digits = !flags.is_splitting_digits},
+        [&](int64_t tokens) { progress.update(tokens); });
   }
   const std::string text = tokenizer::tokenizer_json(merges);
   const std::string config = tokenizer::tokenizer_config_json();
