@@ -249,7 +249,7 @@ TEST_F(CliTest, TheQuickstartRuns) {
   const Outcome tour = shell("FATHOM=$F " + recipe + "run.sh");
   ASSERT_EQ(tour.code, 0) << tour.err << tour.out;
   for (const char* says : {"4096 tokens", "$ fathom train recipes/quickstart/train.toml", "step 3/3", "held out",
-                           "bits/byte", "build/quickstart/run/step-00000003", "--prompt \"The Fox and the Crow\""}) {
+                           "bits/byte", "build/quickstart/run/step-00000003", "--prompt \"The Wolf and the Crow\""}) {
     EXPECT_NE(tour.out.find(says), std::string::npos) << says << " is not in\n" << tour.out;
   }
   // Again: what is made is not made anew.

@@ -61,9 +61,9 @@ def main():
     def report(name, fathom, torch_value, error, limit):
         nonlocal failed
         failed = failed or not error <= limit
-        print(f"{name:<34} {fathom:>14} {torch_value:>14}   {error:9.1e}  {'ok' if error <= limit else 'DIFFERS'}")
+        print(f"{name:<36} {fathom:>14} {torch_value:>14}   {error:9.1e}  {'ok' if error <= limit else 'DIFFERS'}")
 
-    print(f"{'':<34} {'Fathom':>14} {'PyTorch':>14}   {'relative':>9}")
+    print(f"{'':<36} {'Fathom':>14} {'PyTorch':>14}   {'relative':>9}")
     # PyTorch adds the squares of a norm in F32, some 1e-4 off for the largest matrices; clipping by it scales all alike.
     for name, f, t, limit in (("loss", line["loss"], loss, 1e-5),
                               ("loss of the MTP module", line["mtp_loss"], mtp_loss, 1e-5),
@@ -82,7 +82,7 @@ def main():
     errors = {n: relative(moments["first." + n] / 0.1, g) for n, g in gradients.items() if moments["first." + n].any()}
     worst = max(errors, key=errors.get)
     report(f"gradients of {len(errors)} tensors, worst", "", "", errors[worst], 1e-3)
-    print(f"{'':<34} {worst}")
+    print(f"{'':<36} {worst}")
 
     stored = torch_model.read_safetensors(after / "model.safetensors")
     now = torch_model.published_tensors(model)
@@ -91,6 +91,12 @@ def main():
     # AdamW's first step is about the gradient's sign, which noise decides where the gradient is as good as zero.
     report("way of all weights in the step", f"{moved_f.norm():.6f}", f"{moved_t.norm():.6f}",
            relative(moved_f, moved_t), 2e-2)
+
+    torch_model.load_checkpoint(model, start)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        narrow = model.losses(torch.tensor(inputs), torch.tensor(targets), False)[0].item() / shape["batch_tokens"]
+    report("loss under PyTorch's autocast, BF16", f"{line['loss']:.7f}", f"{narrow:.7f}",
+           abs(narrow - line["loss"]) / line["loss"], 2e-3)
     return 1 if failed else 0
 
 

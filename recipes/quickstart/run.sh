@@ -31,8 +31,8 @@ done
 show train recipes/quickstart/train.toml
 model=$(ls -d "$out"/run/step-* | tail -n 1)
 
-# How well it foresees text that it has not seen, and what it writes.
+# How well it foresees text that it has not seen, and what it writes behind beginnings that it has not seen either.
 show eval --model "$model" --shard "$out/data/heldout/train.tokens"
-for prompt in "The Fox and the Crow" "courage (noun):" "# git"; do
+for prompt in "The Wolf and the Crow" "courage (noun):" "# git"; do
   show generate --model "$model" --prompt "$prompt" --max-tokens 100 --temperature 0.7 --top-p 0.9 --seed 7
 done
