@@ -35,7 +35,7 @@ def arguments():
     parser.add_argument("--context", type=int, default=512)
     parser.add_argument("--mtp-weight", type=float, default=0.3)
     parser.add_argument("--micro-batch-tokens", type=int,
-                        help="of a pass of PyTorch; 0: the whole batch; not given: what is fastest, tried before")
+                        help="of a pass of either; 0: the whole batch; not given: for each what is fastest, tried before")
     return parser.parse_args()
 
 
@@ -68,21 +68,21 @@ class Bench:
 
     def rate(self, subject, threads, steps, warmup):
         """Tokens a second over the timed steps."""
-        compute, total = SUBJECTS[subject], steps + warmup
+        compute, total, part = SUBJECTS[subject], steps + warmup, self.part.get((subject, threads), 0)
         if subject.startswith("fathom"):
-            recipe = runs.write_recipe(self.out / subject, self.config, self.shard, self.shape, compute, total)
+            shape = {**self.shape, "micro_batch_tokens": part}
+            recipe = runs.write_recipe(self.out / subject, self.config, self.shard, shape, compute, total)
             lines = runs.run_fathom(recipe, threads)
         else:
-            part = self.part.get((subject, threads), 0)
             lines = runs.run_torch(self.config, self.shard, self.shape, compute, total, threads,
                                    "--micro-batch-tokens", part)
         return steps / sum(1 / line["tokens_per_second"] for line in lines[warmup:])
 
     def choose_parts(self):
-        """PyTorch's large intermediates leave the caches: smaller passes, of which gradients add up, are often faster."""
+        """Smaller passes, of which gradients add up, leave the caches less and read the weights more often."""
         args = self.args
         for threads in args.threads:
-            for subject in (s for s in args.subjects if s.startswith("torch")):
+            for subject in args.subjects:
                 best = (0, args.micro_batch_tokens or 0)
                 if args.micro_batch_tokens is None:
                     for tokens in sorted({0, *(n * args.context for n in (1, 2, 4) if n * args.context < args.batch_tokens)}):

@@ -50,7 +50,9 @@ def write_recipe(folder, config, shard, shape, compute, steps, rate=1e-3):
     path = folder / "recipe.toml"
     path.write_text(
         f'model = "{config}"\nout = "run"\ncompute = "{compute}"\nsteps = {steps}\n'
-        f'batch_tokens = {shape["batch_tokens"]}\ncontext = {shape["context"]}\n'
+        f'batch_tokens = {shape["batch_tokens"]}\n'
+        f"micro_batch_tokens = {shape.get('micro_batch_tokens', 0)}\n"
+        f'context = {shape["context"]}\n'
         f'mtp_weight = {shape["mtp_weight"]}\ninit_deviation = 0.02\nbalance_alpha = 0\n'
         f"bias_update_speed = {shape.get('bias_update_speed', 0.001)}\n"
         f"evaluate_every = 0\ncheckpoint_every = {steps}\nkeep = 1\n"
