@@ -1,12 +1,16 @@
 # make run    installs what is missing, builds, and talks with the bundled model
 # make test   installs what is missing, builds, and runs every test
 # make build  the program at build/release/fathom
-.PHONY: run build test install asan tsan fuzz format check bench clean
+# make quickstart  trains a small model from nothing in about five minutes, and lets it write
+.PHONY: run quickstart build test install asan tsan fuzz format check bench clean
 
 JOBS ?= $(shell nproc)
 
 run: build
 	build/release/fathom chat --model models/tiny --max-tokens 64
+
+quickstart: build
+	recipes/quickstart/run.sh
 
 build: install
 	cmake --preset release

@@ -190,6 +190,29 @@ TEST_F(CliTest, DataIsCountedAndBadLinesAreNamed) {
   expect_error("$F data nowhere.jsonl --tokenizer models/tiny -o " + path("d"), {"nowhere.jsonl"});
 }
 
+// The README's first tour with three steps and little text: every command that it shows, and paths that fit.
+TEST_F(CliTest, TheQuickstartRuns) {
+  const std::string recipe = path("recipes/quickstart/");
+  fs::create_directories(recipe);
+  fs::copy("recipes/quickstart", recipe, fs::copy_options::recursive);
+  const Outcome few = shell("cd " + recipe +
+                            " && sed -i 's/^steps = .*/steps = 3/; s/^batch_tokens = .*/batch_tokens = 128/; "
+                            "s/^warmup = .*/warmup = 1/; s/^from = .*/from = 2/' train.toml"
+                            " && head -n 9 corpus/heldout.jsonl >few && mv few corpus/heldout.jsonl");
+  ASSERT_EQ(few.code, 0) << few.err;
+  const Outcome tour = shell("FATHOM=$F " + recipe + "run.sh");
+  ASSERT_EQ(tour.code, 0) << tour.err << tour.out;
+  for (const char* says : {"4096 tokens", "$ fathom train recipes/quickstart/train.toml", "step 3/3", "held out",
+                           "bits/byte", "build/quickstart/run/step-00000003", "--prompt \"The Wolf and the Crow\""}) {
+    EXPECT_NE(tour.out.find(says), std::string::npos) << says << " is not in\n" << tour.out;
+  }
+  // Again: what is made is not made anew.
+  const Outcome again = shell("FATHOM=$F " + recipe + "run.sh");
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.out.find("tokenizer train"), std::string::npos) << again.out;
+  EXPECT_NE(again.out.find("going on behind step 3"), std::string::npos) << again.out;
+}
+
 TEST_F(CliTest, OneSeedIsOneTextOnAnyNumberOfThreads) {
   const std::string command = kGenerate + "--prompt 'Once upon a time' -n 40 --temperature 1 --seed ";
   const Outcome one = shell(command + "7 --threads 1");

@@ -36,7 +36,7 @@ void add_train(CLI::App& app) {
   flags->dashboard.add_to(*command);
   command->footer(
       "Control-C saves and exits; the same command goes on.\n"
-      "Example:\n  fathom train recipes/quickstart.toml");
+      "Example:\n  fathom train recipes/quickstart/train.toml");
   command->callback([flags] { run(*flags); });
 }
 

@@ -9,6 +9,8 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "model/config.h"
 #include "train/schedule.h"
 
 namespace fathom::train {
@@ -115,6 +117,21 @@ TEST_F(RecipeTest, ErrorsNameLineAndKey) {
     for (const std::string& part : says) EXPECT_NE(error.find(part), std::string::npos) << text << "\n" << error;
   }
   EXPECT_THROW(Recipe::read("nowhere.toml"), Error);
+}
+
+// Every recipe of the project can be read, and the shape that it names is one.
+TEST(ProjectRecipes, AreRead) {
+  int recipes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator("recipes")) {
+    if (entry.path().extension() != ".toml") continue;
+    ++recipes;
+    const Recipe recipe = Recipe::read(entry.path().string());
+    if (!recipe.model.ends_with(".json")) continue;
+    const json::Value config = json::parse_file(recipe.model);
+    EXPECT_LE(recipe.context, model::read_config(json::Reader(config, recipe.model)).max_position_embeddings)
+        << entry.path();
+  }
+  EXPECT_GT(recipes, 0);
 }
 
 TEST(Schedule, FollowsItsPhases) {
