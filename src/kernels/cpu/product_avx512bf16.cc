@@ -19,6 +19,10 @@ void rows_by_tiles(const ProductArgs& a, int64_t row, int64_t column) {
   const uint16_t* left = tiles_of(a.left, row / kTile * kTile, a.left_k) + row % kTile * kChunk;
   const uint16_t* right[kTilesOfB];
   for (int t = 0; t < kTilesOfB; ++t) right[t] = tiles_of(a.right, column + t * kTile, a.right_k);
+  // y is as large as a batch's activations: what the next call adds to comes from memory meanwhile.
+  for (int64_t i = row + kRows; i < row + 2 * kRows && i < a.m; ++i) {
+    for (int t = 0; t < kTilesOfB; ++t) __builtin_prefetch(a.y + i * a.y_stride + column + t * kTile, 1);
+  }
   __m512 sums[kRows][kTilesOfB];
   for (auto& of_row : sums) {
     for (auto& sum : of_row) sum = _mm512_setzero_ps();
