@@ -36,6 +36,12 @@ struct RowwiseKernels {
                             float* dgate, float* dup) noexcept;
   // Backward of a softmax of scale x: dp = p (dp - mean) scale, mean the sum of p dp.
   void (*softmax_backward)(const float* p, float mean, float scale, int64_t n, float* dp) noexcept;
+  // Backward of rms_norm for the gradient dy, `scale` its 1 / sqrt(mean(x^2) + eps):
+  // dx += scale weight dy - x scale^3 / n sum(x weight dy).
+  void (*rms_norm_backward)(const float* x, const float* weight, const float* dy, float scale, int64_t n,
+                            float* dx) noexcept;
+  // y += a b factor.
+  void (*add_product)(const float* a, const float* b, float factor, int64_t n, float* y) noexcept;
 };
 
 }  // namespace fathom::kernels

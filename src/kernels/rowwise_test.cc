@@ -186,6 +186,19 @@ TEST_P(RowwiseTest, LargestAndSoftmaxBackwardHaveTheBitsOfThePlainTwin) {
   });
 }
 
+TEST_P(RowwiseTest, NormBackwardHasTheBitsOfThePlainTwin) {
+  for_shapes([&](int64_t n, int offset, bool) {
+    Row x(random_, n, offset), weight(random_, n, 2, 5000), dy(random_, n, 1, 6000), dx(random_, n, offset, 7000);
+    Row got = dx, want = dx;
+    fast_.rms_norm_backward(x.data(), weight.data(), dy.data(), 0.7F, n, got.data());
+    plain_.rms_norm_backward(x.data(), weight.data(), dy.data(), 0.7F, n, want.data());
+    expect_same(got, want);
+    fast_.add_product(x.data(), dy.data(), 0.3F, n, got.data());
+    plain_.add_product(x.data(), dy.data(), 0.3F, n, want.data());
+    expect_same(got, want);
+  });
+}
+
 void expect_near(Row& got, Row& want) {
   EXPECT_TRUE(got.intact());
   for (int64_t i = 0; i < want.size(); ++i) {

@@ -15,6 +15,8 @@ namespace {
 // The published indexer normalises its keys with this epsilon whatever rms_norm_eps is.
 constexpr double kIndexerNormEps = 1e-6;
 
+}  // namespace
+
 ops::Rope make_rope(const ModelConfig& config) {
   if (!config.rope_scaling) return {config.qk_rope_head_dim, config.rope_theta, std::nullopt};
   const RopeScaling& s = *config.rope_scaling;
@@ -22,8 +24,6 @@ ops::Rope make_rope(const ModelConfig& config) {
           ops::YarnParams{s.factor, s.beta_fast, s.beta_slow, s.mscale, s.mscale_all_dim,
                           s.original_max_position_embeddings}};
 }
-
-}  // namespace
 
 Indexer::Indexer(const ModelConfig& config)
     : hidden_size(config.hidden_size),
@@ -52,7 +52,7 @@ Tensor Indexer::forward(const ops::Context& ctx, const Tensor& x_TD, const Tenso
   return chosen_TK;
 }
 
-Attention::Attention(const ModelConfig& config)
+Attention::Attention(const ModelConfig& config, const ops::Rope& shared_rope)
     : hidden_size(config.hidden_size),
       num_attention_heads(config.num_attention_heads),
       kv_lora_rank(config.kv_lora_rank),
@@ -61,7 +61,7 @@ Attention::Attention(const ModelConfig& config)
       v_head_dim(config.v_head_dim),
       q_lora_rank(config.q_lora_rank),
       rms_norm_eps(config.rms_norm_eps),
-      rope(make_rope(config)) {
+      rope(shared_rope) {
   softmax_scale = rope.softmax_factor() / std::sqrt(static_cast<double>(config.qk_head_dim()));
   if (config.has_indexer()) indexer.emplace(config);
 }

@@ -29,9 +29,13 @@ class Indexer {
   Tensor k_norm_weight, k_norm_bias;
 };
 
+// The rotary positions that a config asks for.
+ops::Rope make_rope(const ModelConfig& config);
+
 class Attention {
  public:
-  explicit Attention(const ModelConfig& config);
+  // Copies of `rope` share its table: one for all layers.
+  Attention(const ModelConfig& config, const ops::Rope& rope);
   void visit(const std::string& prefix, ParameterVisitor& visitor);
 
   // x_TD -> [T, D]; appends the tokens' latents to the cache of `layer`.

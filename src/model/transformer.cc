@@ -15,11 +15,11 @@ std::variant<Mlp, Moe> make_feed_forward(const ModelConfig& config, int64_t laye
 
 }  // namespace
 
-Block::Block(const ModelConfig& config, int64_t index)
+Block::Block(const ModelConfig& config, const ops::Rope& rope, int64_t index)
     : layer(index),
       hidden_size(config.hidden_size),
       rms_norm_eps(config.rms_norm_eps),
-      self_attn(config),
+      self_attn(config, rope),
       mlp(make_feed_forward(config, index)) {}
 
 void Block::visit(const std::string& prefix, ParameterVisitor& visitor) {
@@ -40,11 +40,11 @@ Tensor Block::forward(const ops::Context& ctx, const Tensor& x_TD, const ops::To
   return add(ctx, residual_TD, fed_TD);
 }
 
-MtpModule::MtpModule(const ModelConfig& config, int64_t layer)
+MtpModule::MtpModule(const ModelConfig& config, const ops::Rope& rope, int64_t layer)
     : hidden_size(config.hidden_size),
       vocab_size(config.vocab_size),
       rms_norm_eps(config.rms_norm_eps),
-      block(config, layer) {}
+      block(config, rope, layer) {}
 
 void MtpModule::visit(const std::string& prefix, ParameterVisitor& visitor) {
   visitor.matrix(prefix + "embed_tokens.weight", embed_tokens, vocab_size, hidden_size);
@@ -78,9 +78,10 @@ ops::CrossEntropyLoss MtpModule::loss(const ops::Context& ctx, const Tensor& hid
 }
 
 Transformer::Transformer(const ModelConfig& config) : config_(config) {
-  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) layers_.emplace_back(config, layer);
+  const ops::Rope rope = make_rope(config);
+  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) layers_.emplace_back(config, rope, layer);
   for (int64_t depth = 0; depth < config.num_nextn_predict_layers; ++depth) {
-    mtp_.emplace_back(config, config.num_hidden_layers + depth);
+    mtp_.emplace_back(config, rope, config.num_hidden_layers + depth);
   }
 }
 

@@ -18,7 +18,7 @@ namespace fathom::model {
 class Block {
  public:
   // `layer` is its index among all layers, MTP modules counted on; it decides between dense and MoE.
-  Block(const ModelConfig& config, int64_t layer);
+  Block(const ModelConfig& config, const ops::Rope& rope, int64_t layer);
   void visit(const std::string& prefix, ParameterVisitor& visitor);
   Tensor forward(const ops::Context& ctx, const Tensor& x_TD, const ops::TokenBatch& batch,
                  ops::LatentCache& cache) const;
@@ -35,7 +35,7 @@ class Block {
 // token i + depth it predicts token i + depth + 1.
 class MtpModule {
  public:
-  MtpModule(const ModelConfig& config, int64_t layer);
+  MtpModule(const ModelConfig& config, const ops::Rope& rope, int64_t layer);
   void visit(const std::string& prefix, ParameterVisitor& visitor);
 
   // embeddings_TD of the later tokens; hidden_TD: the main model's after its final norm, or the previous module's

@@ -40,11 +40,7 @@ void rms_norm_backward(const Context& ctx, Tape& tape, const Saved& saved, const
     const auto r = static_cast<float>(1 / std::sqrt(mean + eps));
     *scales.row(t) = r;
     if (!dx.defined()) return;
-    float sum = 0;
-    for (int64_t i = 0; i < width; ++i) sum += from[i] * w[i] * d[i];
-    const float back = sum * r * r * r / static_cast<float>(width);
-    float* to = dx.row(t);
-    for (int64_t i = 0; i < width; ++i) to[i] += r * w[i] * d[i] - back * from[i];
+    ctx.rowwise().rms_norm_backward(from, w, d, r, width, dx.row(t));
   });
   if (!tape.tracks(weight)) return;
   // By columns, so that the order of rows is the same however many threads there are.
@@ -52,8 +48,8 @@ void rms_norm_backward(const Context& ctx, Tape& tape, const Saved& saved, const
   ctx.team.run([&](int member) {
     const Share share = share_of(width, kColumnGrain, member, ctx.team.size());
     for (int64_t t = 0; t < rows; ++t) {
-      const float r = *scales.row(t);
-      for (int64_t i = share.begin; i < share.end; ++i) dw.f32()[i] += dy.row(t)[i] * x.row(t)[i] * r;
+      ctx.rowwise().add_product(dy.row(t) + share.begin, x.row(t) + share.begin, *scales.row(t),
+                                share.end - share.begin, dw.f32() + share.begin);
     }
   });
 }

@@ -7,6 +7,9 @@
 namespace fathom::ops {
 namespace {
 
+// Where most of training and of chats takes place; half a megabyte a layer of DeepSeek-V3.
+constexpr int64_t kTablePositions = 2048;
+
 // The dimension (as a real number) whose wave turns `rotations` times within `context` positions.
 double correction_dim(double rotations, int64_t dim, double theta, double context) {
   return static_cast<double>(dim) * std::log(context / (rotations * 2 * std::numbers::pi)) / (2 * std::log(theta));
@@ -39,6 +42,21 @@ Rope::Rope(int64_t dim, double theta, const std::optional<YarnParams>& yarn) {
 }
 
 void Rope::angles(int64_t position, float* cos, float* sin) const {
+  if (position >= kTablePositions) return compute(position, cos, sin);
+  const size_t pairs = inv_freq_.size();
+  std::call_once(table_->made, [&] {
+    table_->angles.resize(static_cast<size_t>(kTablePositions) * 2 * pairs);
+    for (int64_t p = 0; p < kTablePositions; ++p) {
+      float* row = table_->angles.data() + static_cast<size_t>(p) * 2 * pairs;
+      compute(p, row, row + pairs);
+    }
+  });
+  const float* row = table_->angles.data() + static_cast<size_t>(position) * 2 * pairs;
+  std::copy_n(row, pairs, cos);
+  std::copy_n(row + pairs, pairs, sin);
+}
+
+void Rope::compute(int64_t position, float* cos, float* sin) const {
   for (size_t i = 0; i < inv_freq_.size(); ++i) {
     const double angle = static_cast<double>(position) * inv_freq_[i];
     cos[i] = static_cast<float>(std::cos(angle) * magnitude_);

@@ -3,6 +3,8 @@
 // between interpolated and original frequencies is on at every position, also in short prompts.
 
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -27,14 +29,23 @@ class Rope {
 
   int64_t dim() const { return static_cast<int64_t>(inv_freq_.size()) * 2; }
 
-  // cos and sin of every pair at `position`, dim()/2 values each, with the YaRN magnitude in them.
+  // cos and sin of every pair at `position`, dim()/2 values each, with the YaRN magnitude in them. From any thread.
   void angles(int64_t position, float* cos, float* sin) const;
 
   // What the attention's softmax scale is multiplied by: mscale(factor, mscale_all_dim) squared, 1 without YaRN.
   double softmax_factor() const { return softmax_factor_; }
 
  private:
+  // Angles of the first positions, made when the first of them is asked for and shared by copies.
+  struct Table {
+    std::once_flag made;
+    std::vector<float> angles;  // [kTablePositions, dim]
+  };
+
+  void compute(int64_t position, float* cos, float* sin) const;
+
   std::vector<double> inv_freq_;
+  std::shared_ptr<Table> table_ = std::make_shared<Table>();
   double magnitude_ = 1;
   double softmax_factor_ = 1;
 };

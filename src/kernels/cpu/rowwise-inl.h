@@ -237,9 +237,37 @@ void softmax_backward(const float* p, float mean, float scale, int64_t n, float*
   }
 }
 
+void rms_norm_backward(const float* x, const float* weight, const float* dy, float scale, int64_t n,
+                       float* dx) noexcept {
+  Vec sum = zero();
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) sum = fma(load(x + i), load(weight + i) * load(dy + i), sum);
+  const Mask rest = first(n - i);
+  if (i < n) sum = select(rest, fma(load(x + i, rest), load(weight + i, rest) * load(dy + i, rest), sum), sum);
+  const Vec by = broadcast(scale);
+  const Vec back = broadcast(reduce(sum) * scale * scale * scale / static_cast<float>(n));
+  for (i = 0; i + kLanes <= n; i += kLanes) {
+    store(dx + i, load(dx + i) + (by * (load(weight + i) * load(dy + i)) - back * load(x + i)));
+  }
+  if (i < n) {
+    const Vec step = by * (load(weight + i, rest) * load(dy + i, rest)) - back * load(x + i, rest);
+    store(dx + i, load(dx + i, rest) + step, rest);
+  }
+}
+
+void add_product(const float* a, const float* b, float factor, int64_t n, float* y) noexcept {
+  const Vec by = broadcast(factor);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, load(y + i) + load(a + i) * load(b + i) * by);
+  if (i < n) {
+    const Mask rest = first(n - i);
+    store(y + i, load(y + i, rest) + load(a + i, rest) * load(b + i, rest) * by, rest);
+  }
+}
+
 constexpr RowwiseKernels kRowwise = {
-    rms_norm, layer_norm, add_scaled, silu_mul, rope_interleaved,  rope_halves,     widen,
-    to_bf16,  dot,        largest,    exp_sum,  silu_mul_backward, softmax_backward};
+    rms_norm, layer_norm, add_scaled, silu_mul,          rope_interleaved, rope_halves,       widen,      to_bf16,
+    dot,      largest,    exp_sum,    silu_mul_backward, softmax_backward, rms_norm_backward, add_product};
 
 }  // namespace
 }  // namespace fathom::kernels

@@ -110,11 +110,23 @@ void softmax_backward(const float* p, float mean, float scale, int64_t n, float*
   for (int64_t i = 0; i < n; ++i) dp[i] = p[i] * (dp[i] - mean) * scale;
 }
 
+void rms_norm_backward(const float* x, const float* weight, const float* dy, float scale, int64_t n,
+                       float* dx) noexcept {
+  float lanes[kLanes] = {};
+  for (int64_t i = 0; i < n; ++i) lanes[i % kLanes] = std::fma(x[i], weight[i] * dy[i], lanes[i % kLanes]);
+  const float back = reduce(lanes) * scale * scale * scale / static_cast<float>(n);
+  for (int64_t i = 0; i < n; ++i) dx[i] = dx[i] + (scale * (weight[i] * dy[i]) - back * x[i]);
+}
+
+void add_product(const float* a, const float* b, float factor, int64_t n, float* y) noexcept {
+  for (int64_t i = 0; i < n; ++i) y[i] = y[i] + a[i] * b[i] * factor;
+}
+
 }  // namespace
 
 RowwiseKernels rowwise_kernels() {
-  return {rms_norm, layer_norm, add_scaled, silu_mul, rope_interleaved,  rope_halves,     widen,
-          to_bf16,  dot,        largest,    exp_sum,  silu_mul_backward, softmax_backward};
+  return {rms_norm, layer_norm, add_scaled, silu_mul,          rope_interleaved, rope_halves,       widen,      to_bf16,
+          dot,      largest,    exp_sum,    silu_mul_backward, softmax_backward, rms_norm_backward, add_product};
 }
 
 }  // namespace fathom::kernels::reference
