@@ -8,10 +8,10 @@
 #include <memory>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/mapped_file.h"
 #include "base/progress.h"
 #include "cli/command.h"
+#include "tokenizer/tokenizer_path.h"
 #include "train/data_builder.h"
 
 namespace fathom::cli {
@@ -59,9 +59,8 @@ void report(const char* name, const std::string& path, const train::DataSplit& s
 }
 
 void run(DataFlags flags) {
-  const std::string json_path = flags.tokenizer + "/tokenizer.json";
   const auto tokenizer = tokenizer::Tokenizer::load(flags.tokenizer);
-  const uint64_t hash = hash64(read_text_file(json_path));
+  const uint64_t hash = tokenizer::tokenizer_hash(flags.tokenizer);
   flags.params.chat_encoding = tokenizer::chat_encoding_from_name(flags.encoding);
   flags.params.bad_lines = flags.is_skipping ? train::BadLines::kSkipped : train::BadLines::kFatal;
   if (!flags.where.empty()) flags.params.filter = read_filter(flags.where);
@@ -103,7 +102,9 @@ void add_data(CLI::App& app) {
                    "text files; .jsonl: lines with \"text\" or \"messages\"; -: JSONL from stdin")
       ->required()
       ->type_name("FILE");
-  command->add_option("--tokenizer", flags->tokenizer, "folder with tokenizer.json")->required()->type_name("DIR");
+  command->add_option("--tokenizer", flags->tokenizer, "folder with tokenizer.json or tiktoken.model")
+      ->required()
+      ->type_name("DIR");
   command->add_option("-o,--out", flags->out, "folder for train.tokens and heldout.tokens")
       ->required()
       ->type_name("DIR");
