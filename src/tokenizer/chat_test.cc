@@ -87,6 +87,19 @@ TEST(Chat, V32WritesCallsAsDsml) {
   EXPECT_EQ(rendered(ChatEncoding::kV32, {says("user", "U")}), kBegin + "<｜User｜>U<｜Assistant｜></think>");
 }
 
+// Section 1.4: what is no object is one parameter.
+TEST(Chat, V32WritesArgumentsThatAreNoObjectAsText) {
+  for (const std::string arguments : {"", "{\"city\": \"U", "[1]", "\"x\"", "null", "{} {}"}) {
+    const std::vector<Message> talk = {says("user", "U"), calls("", {{.name = "get", .arguments = arguments}}),
+                                       says("tool", "r")};
+    EXPECT_NE(rendered(ChatEncoding::kV32, talk)
+                  .find("<｜DSML｜invoke name=\"get\">\n<｜DSML｜parameter name=\"arguments\" string=\"true\">" +
+                        arguments + "</｜DSML｜parameter>\n</｜DSML｜invoke>"),
+              std::string::npos)
+        << arguments;
+  }
+}
+
 TEST(Chat, DeclaresTools) {
   const json::Value json = json::parse(
       R"([{"type":"function","function":{"name":"get","description":"Weather","parameters":{"type":"object"}}}])",
