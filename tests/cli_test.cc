@@ -107,12 +107,16 @@ TEST_F(CliTest, FullDisksAreOneLine) {
 }
 
 TEST_F(CliTest, HelpIsNoError) {
-  for (const std::string command :
-       {"", "info", "tokenize", "generate", "bench", "inspect", "inspect forward", "inspect diff"}) {
+  for (const std::string command : {"", "info", "tokenize", "tokenizer", "tokenizer train", "data", "train", "finetune",
+                                    "dashboard", "eval", "export", "render", "generate", "chat", "bench", "inspect",
+                                    "inspect forward", "inspect train", "inspect diff"}) {
     const Outcome got = shell("$F " + command + " --help");
     EXPECT_EQ(got.code, 0) << command;
     EXPECT_NE(got.out.find("--help"), std::string::npos) << command;
     EXPECT_EQ(got.err, "") << command;
+    if (!command.empty()) {
+      EXPECT_NE(got.out.find("Example"), std::string::npos) << command;
+    }
   }
   EXPECT_EQ(shell("$F --version").code, 0);
 }

@@ -233,7 +233,7 @@ void add_info(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  fathom info --model models/tiny\n"
-      "  fathom info --config recipes/v2-lite.json --json");
+      "  fathom info --config recipes/shapes/v2-lite.json --json");
   command->callback([flags] { run(*flags); });
 }
 
