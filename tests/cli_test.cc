@@ -86,6 +86,15 @@ TEST_F(CliTest, PromptsThatDoNotFitAreOneLine) {
   expect_error(kGenerate + path("no-such-file"), {"no-such-file"});
 }
 
+TEST_F(CliTest, AnEmptyTextIsAText) {
+  EXPECT_EQ(shell("echo more | $F tokenize --model models/tiny --text ''").out, "\n");
+  const std::string options = " -n 3 --temperature 0 --threads 1";
+  const Outcome empty = shell("echo more | " + kGenerate + "--prompt ''" + options);
+  ASSERT_EQ(empty.code, 0) << empty.err;
+  EXPECT_EQ(empty.out, shell(kGenerate + options).out);
+  EXPECT_NE(empty.out, shell("echo more | " + kGenerate + options).out);
+}
+
 TEST_F(CliTest, BadLinesAreOneLine) {
   const std::string tokenize = " | $F tokenize --model models/tiny ";
   expect_error(R"(printf '{"text":"a"}\n{"text":\n')" + tokenize + "--jsonl", {"line 2", "not valid JSON"});
