@@ -3,14 +3,12 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
-#include "base/progress.h"
 #include "cli/command.h"
+#include "cli/reading.h"
 #include "tokenizer/tokenizer_path.h"
 #include "train/data_builder.h"
 
@@ -27,12 +25,10 @@ struct DataFlags {
   train::DataParams params;
 };
 
-void add_file(const std::string& path, train::DataBuilder& builder) {
+void add_file(const std::string& path, Reading& reading, train::DataBuilder& builder) {
   if (path == "-") return builder.add_jsonl(std::cin, "standard input");
-  if (!path.ends_with(".jsonl")) return builder.add_text(read_text_file(path), path);
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail(ErrorCode::kNotFound, path, "cannot open");
-  builder.add_jsonl(in, path);
+  if (!path.ends_with(".jsonl")) return builder.add_text(reading.whole_text(path), path);
+  builder.add_jsonl(*reading.open(path), path);
 }
 
 // KEY=VALUE,VALUE
@@ -66,12 +62,8 @@ void run(DataFlags flags) {
   if (!flags.where.empty()) flags.params.filter = read_filter(flags.where);
   train::DataBuilder builder(tokenizer, flags.params);
   {
-    Progress progress("files", static_cast<int64_t>(flags.files.size()));
-    int64_t done = 0;
-    for (const std::string& path : flags.files) {
-      add_file(path, builder);
-      progress.update(++done);
-    }
+    Reading reading(flags.files);
+    for (const std::string& path : flags.files) add_file(path, reading, builder);
   }
   std::error_code error;
   std::filesystem::create_directories(flags.out, error);
