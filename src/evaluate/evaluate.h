@@ -32,8 +32,8 @@ struct TaskResult {
   const Task* task = nullptr;
   bool is_right = false;
   bool is_too_long = false;  // the prompt does not fit the context: nothing was asked
-  double f1 = 0;          // of words, for exact answers
-  std::string text = {};  // what the model wrote behind its reasoning, or the choice that it made
+  double f1 = 0;             // of words, for exact answers
+  std::string text = {};     // what the model wrote behind its reasoning, or the choice that it made
   int64_t tokens = 0;
 };
 
