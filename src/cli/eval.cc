@@ -113,7 +113,8 @@ void evaluate_tasks(const EvalFlags& flags, engine::LoadedModel& model, const op
     fmt::print("\n");
   }
   if (const int64_t count = evaluate::too_long(results); count > 0) {
-    fmt::print("{} prompts were too long for the context of {} and count as wrong\n", count, context);
+    fmt::print("{} too long for the context of {}, counted as wrong\n",
+               count == 1 ? "1 prompt was" : fmt::format("{} prompts were", count), context);
   }
   if (flags.out.empty()) return;
   AtomicFile file(flags.out);
