@@ -1,6 +1,7 @@
 // The program as a user meets it: what goes wrong is one line and exit code 1, what is interrupted ends well.
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,6 +87,15 @@ TEST_F(CliTest, PromptsThatDoNotFitAreOneLine) {
   expect_error(kGenerate + path("no-such-file"), {"no-such-file"});
 }
 
+TEST_F(CliTest, AnEmptyTextIsAText) {
+  EXPECT_EQ(shell("echo more | $F tokenize --model models/tiny --text ''").out, "\n");
+  const std::string options = " -n 3 --temperature 0 --threads 1";
+  const Outcome empty = shell("echo more | " + kGenerate + "--prompt ''" + options);
+  ASSERT_EQ(empty.code, 0) << empty.err;
+  EXPECT_EQ(empty.out, shell(kGenerate + options).out);
+  EXPECT_NE(empty.out, shell("echo more | " + kGenerate + options).out);
+}
+
 TEST_F(CliTest, BadLinesAreOneLine) {
   const std::string tokenize = " | $F tokenize --model models/tiny ";
   expect_error(R"(printf '{"text":"a"}\n{"text":\n')" + tokenize + "--jsonl", {"line 2", "not valid JSON"});
@@ -107,12 +117,16 @@ TEST_F(CliTest, FullDisksAreOneLine) {
 }
 
 TEST_F(CliTest, HelpIsNoError) {
-  for (const std::string command :
-       {"", "info", "tokenize", "generate", "bench", "inspect", "inspect forward", "inspect diff"}) {
+  for (const std::string command : {"", "info", "tokenize", "tokenizer", "tokenizer train", "data", "train", "finetune",
+                                    "dashboard", "eval", "export", "render", "generate", "chat", "bench", "inspect",
+                                    "inspect forward", "inspect train", "inspect diff"}) {
     const Outcome got = shell("$F " + command + " --help");
     EXPECT_EQ(got.code, 0) << command;
     EXPECT_NE(got.out.find("--help"), std::string::npos) << command;
     EXPECT_EQ(got.err, "") << command;
+    if (!command.empty()) {
+      EXPECT_NE(got.out.find("Example"), std::string::npos) << command;
+    }
   }
   EXPECT_EQ(shell("$F --version").code, 0);
 }
@@ -211,6 +225,49 @@ TEST_F(CliTest, TheQuickstartRuns) {
   ASSERT_EQ(again.code, 0) << again.err;
   EXPECT_EQ(again.out.find("tokenizer train"), std::string::npos) << again.out;
   EXPECT_NE(again.out.find("going on behind step 3"), std::string::npos) << again.out;
+}
+
+// The lines of a run's metrics.jsonl without what the clock says.
+std::vector<std::string> metrics_of(const std::string& run) {
+  std::ifstream in(run + "/metrics.jsonl");
+  std::vector<std::string> out;
+  std::string line;
+  while (std::getline(in, line)) {
+    json::Value value = json::parse(line, run);
+    value.get_object().erase("tokens_per_second");
+    out.push_back(json::dump(value));
+  }
+  return out;
+}
+
+TEST_F(CliTest, AStoppedTrainingGoesOnAsIfItHadNot) {
+  const Outcome data = shell("$F data LICENSE --tokenizer models/tiny --piece-bytes 400 -o " + path("d"));
+  ASSERT_EQ(data.code, 0) << data.err;
+  fs::copy(std::string(kTiny) + "/config.json", path("config.json"));
+  for (const std::string run : {"whole", "cut"}) {
+    std::ofstream(path(run + ".toml")) << "model = \"config.json\"\nout = \"" << run
+                                       << "\"\nsteps = 40\nbatch_tokens = 256\ncontext = 64\nseed = 3\n"
+                                          "[schedule]\nwarmup = 2\n[[data]]\npath = \"d/train.tokens\"\n";
+  }
+  const Outcome whole = shell("$F train --threads 1 " + path("whole.toml"));
+  ASSERT_EQ(whole.code, 0) << whole.err;
+  const auto expected = metrics_of(path("whole"));
+  ASSERT_EQ(expected.size(), 40U);
+
+  const Outcome cut =
+      shell("$F train --threads 1 " + path("cut.toml") + " & i=0; while [ ! -s " + path("cut/metrics.jsonl") +
+            " ] && [ $i -lt 6000 ]; do sleep 0.01; i=$((i + 1)); done; kill -TERM $!; wait $!");
+  ASSERT_EQ(cut.code, 0) << cut.err;
+  EXPECT_NE(cut.out.find("stopped and saved after step"), std::string::npos) << cut.out;
+  const size_t before = metrics_of(path("cut")).size();
+  EXPECT_GE(before, 1U);
+  EXPECT_LT(before, expected.size());
+  EXPECT_TRUE(fs::exists(path("cut/step-") + fmt::format("{:08}", before)));
+
+  const Outcome rest = shell("$F train --threads 1 " + path("cut.toml"));
+  ASSERT_EQ(rest.code, 0) << rest.err;
+  EXPECT_NE(rest.out.find(fmt::format("going on behind step {}", before)), std::string::npos) << rest.out;
+  EXPECT_EQ(metrics_of(path("cut")), expected);
 }
 
 TEST_F(CliTest, OneSeedIsOneTextOnAnyNumberOfThreads) {

@@ -14,6 +14,7 @@ namespace fathom::checkpoint {
 namespace {
 
 constexpr std::string_view kIndexName = "model.safetensors.index.json";
+constexpr std::string_view kOnlyFileName = "model.safetensors";
 constexpr size_t kMaxConfigBytes = size_t{1} << 20;
 constexpr size_t kMaxIndexBytes = size_t{256} << 20;
 
@@ -78,6 +79,8 @@ void Checkpoint::open_index(const std::string& index_path) {
 void Checkpoint::open_folder() {
   std::set<std::string> paths;
   std::error_code code;
+  const std::string only = folder_ + "/" + std::string(kOnlyFileName);
+  if (std::filesystem::exists(only, code)) return add_shard(SafetensorsFile::open(only));
   for (const auto& entry : std::filesystem::directory_iterator(folder_, code)) {
     if (entry.path().extension() == ".safetensors") paths.insert(entry.path().string());
   }

@@ -31,7 +31,7 @@ class Checkpoint {
  private:
   // The files that the index names, each of which must hold what the index says.
   void open_index(const std::string& index_path);
-  // Without an index: every *.safetensors file.
+  // Without an index: model.safetensors alone, or else every *.safetensors file.
   void open_folder();
   void add_shard(std::shared_ptr<const SafetensorsFile> shard);
 

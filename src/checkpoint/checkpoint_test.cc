@@ -3,7 +3,9 @@
 #include "checkpoint/checkpoint.h"
 
 #include "base/json.h"
+#include "base/mapped_file.h"
 #include "checkpoint/test_support.h"
+#include "checkpoint/tokenizer_files.h"
 #include "model/transformer.h"
 
 namespace fathom::checkpoint {
@@ -107,6 +109,15 @@ TEST_F(CheckpointTest, LoadsWithAndWithoutIndex) {
   EXPECT_EQ(checkpoint->find("no").entry, nullptr);
   std::filesystem::remove(folder.path(kIndex));
   load();
+}
+
+// A training run keeps the optimizer's state and adapters beside the weights, under names that may be the same.
+TEST_F(CheckpointTest, AModelFileStandsForItself) {
+  folder.put("config.json", json::dump(config));
+  folder.put("model.safetensors", shard_bytes(tensors));
+  folder.put("optimizer.safetensors", shard_bytes(tensors));
+  load();
+  EXPECT_EQ(Checkpoint::open(folder.folder())->shards().size(), 1U);
 }
 
 TEST_F(CheckpointTest, RefusesAFolderThatIsNone) {
@@ -241,6 +252,28 @@ TEST_F(CheckpointTest, RefusesOtherQuantisations) {
   config["quantization_config"] = json::Object{{"quant_method", "compressed-tensors"}};
   write();
   expect_refused({folder.path("config.json"), "quantization_config", "compressed-tensors", "fp8"});
+}
+
+TEST(CopyTokenizerFiles, CopiesWhatIsThere) {
+  const TemporaryFolder from;
+  const TemporaryFolder to;
+  const std::vector<std::string> names = {"tiktoken.model", "tokenizer.json", "tokenizer_config.json",
+                                          "chat_template.jinja", "generation_config.json"};
+  copy_tokenizer_files("", to.folder());
+  copy_tokenizer_files(from.folder(), to.folder());
+  EXPECT_EQ(to.entries(), 0U);
+  for (const std::string& name : names) from.put(name, "of " + name);
+  from.put("config.json", "{}");
+  std::filesystem::create_directories(from.path("encoding/more"));
+  from.put("encoding/encoder.py", "x");
+  copy_tokenizer_files(from.folder(), to.folder());
+  EXPECT_EQ(to.entries(), names.size() + 1);
+  for (const std::string& name : names) EXPECT_EQ(read_text_file(to.path(name)), "of " + name);
+  EXPECT_EQ(read_text_file(to.path("encoding/encoder.py")), "x");
+  // Onto itself: nothing is lost.
+  copy_tokenizer_files(from.folder(), from.folder() + "/.");
+  EXPECT_EQ(read_text_file(from.path("tokenizer.json")), "of tokenizer.json");
+  expect_says(error_text([&] { copy_tokenizer_files(from.folder(), "/no/such/folder"); }), {"/no/such/folder"});
 }
 
 }  // namespace

@@ -7,11 +7,10 @@
 #include <span>
 #include <vector>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
-#include "base/mapped_file.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/shard_writer.h"
+#include "checkpoint/tokenizer_files.h"
 #include "kernels/kernels.h"
 #include "model/transformer.h"
 
@@ -148,13 +147,7 @@ void export_checkpoint(const std::string& from, const std::string& to, const Exp
   write_shards(to, planner.tensors,
                [&](size_t i, const ByteSink& sink) { give_tensor(planner.tensors[i], planner.sources[i], sink); });
   write_config(to, json::parse_file(from + "/config.json"), params.dtype);
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "generation_config.json"}) {
-    const std::string path = from + "/" + name;
-    if (!fs::exists(path)) continue;
-    AtomicFile file(to + "/" + name);
-    file.write(read_text_file(path));
-    file.commit();
-  }
+  copy_tokenizer_files(from, to);
 }
 
 }  // namespace fathom::checkpoint

@@ -3,15 +3,13 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 
 #include "base/error.h"
-#include "base/hash.h"
-#include "base/mapped_file.h"
-#include "base/progress.h"
 #include "cli/command.h"
+#include "cli/reading.h"
+#include "tokenizer/tokenizer_path.h"
 #include "train/data_builder.h"
 
 namespace fathom::cli {
@@ -27,12 +25,10 @@ struct DataFlags {
   train::DataParams params;
 };
 
-void add_file(const std::string& path, train::DataBuilder& builder) {
+void add_file(const std::string& path, Reading& reading, train::DataBuilder& builder) {
   if (path == "-") return builder.add_jsonl(std::cin, "standard input");
-  if (!path.ends_with(".jsonl")) return builder.add_text(read_text_file(path), path);
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail(ErrorCode::kNotFound, path, "cannot open");
-  builder.add_jsonl(in, path);
+  if (!path.ends_with(".jsonl")) return builder.add_text(reading.whole_text(path), path);
+  builder.add_jsonl(*reading.open(path), path);
 }
 
 // KEY=VALUE,VALUE
@@ -59,20 +55,15 @@ void report(const char* name, const std::string& path, const train::DataSplit& s
 }
 
 void run(DataFlags flags) {
-  const std::string json_path = flags.tokenizer + "/tokenizer.json";
   const auto tokenizer = tokenizer::Tokenizer::load(flags.tokenizer);
-  const uint64_t hash = hash64(read_text_file(json_path));
+  const uint64_t hash = tokenizer::tokenizer_hash(flags.tokenizer);
   flags.params.chat_encoding = tokenizer::chat_encoding_from_name(flags.encoding);
   flags.params.bad_lines = flags.is_skipping ? train::BadLines::kSkipped : train::BadLines::kFatal;
   if (!flags.where.empty()) flags.params.filter = read_filter(flags.where);
   train::DataBuilder builder(tokenizer, flags.params);
   {
-    Progress progress("files", static_cast<int64_t>(flags.files.size()));
-    int64_t done = 0;
-    for (const std::string& path : flags.files) {
-      add_file(path, builder);
-      progress.update(++done);
-    }
+    Reading reading(flags.files);
+    for (const std::string& path : flags.files) add_file(path, reading, builder);
   }
   std::error_code error;
   std::filesystem::create_directories(flags.out, error);
@@ -103,7 +94,9 @@ void add_data(CLI::App& app) {
                    "text files; .jsonl: lines with \"text\" or \"messages\"; -: JSONL from stdin")
       ->required()
       ->type_name("FILE");
-  command->add_option("--tokenizer", flags->tokenizer, "folder with tokenizer.json")->required()->type_name("DIR");
+  command->add_option("--tokenizer", flags->tokenizer, "folder with tokenizer.json or tiktoken.model")
+      ->required()
+      ->type_name("DIR");
   command->add_option("-o,--out", flags->out, "folder for train.tokens and heldout.tokens")
       ->required()
       ->type_name("DIR");

@@ -80,6 +80,7 @@ json::Value record(const evaluate::TaskResult& result) {
                        {"check", evaluate::check_name(task.check)},
                        {"right", result.is_right},
                        {"text", result.text}};
+  if (result.is_too_long) line["too_long"] = true;
   if (!task.answers.empty()) line["expected"] = task.answers.back();
   if (task.check == evaluate::Check::kChoice) line["expected"] = task.choices[task.choice];
   for (const tokenizer::ToolCall& call : task.calls) line["expected"] = call.name + " " + call.arguments;
@@ -110,6 +111,10 @@ void evaluate_tasks(const EvalFlags& flags, engine::LoadedModel& model, const op
                row.right, 100 * static_cast<double>(row.right) / tasks_of_row);
     if (row.check == evaluate::Check::kExact) fmt::print("  {:>5.1f} %", 100 * row.f1 / tasks_of_row);
     fmt::print("\n");
+  }
+  if (const int64_t count = evaluate::too_long(results); count > 0) {
+    fmt::print("{} too long for the context of {}, counted as wrong\n",
+               count == 1 ? "1 prompt was" : fmt::format("{} prompts were", count), context);
   }
   if (flags.out.empty()) return;
   AtomicFile file(flags.out);

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
@@ -27,14 +28,14 @@ namespace {
 struct GenerateFlags {
   ModelFlags model;
   SamplingFlags sampling;
-  std::string prompt;
+  std::optional<std::string> prompt;
   std::string file;
   std::optional<std::string> suffix;
   bool is_without_bos = false;
 };
 
 std::string read_prompt(const GenerateFlags& flags) {
-  if (!flags.prompt.empty()) return flags.prompt;
+  if (flags.prompt) return *flags.prompt;
   if (!flags.file.empty() && flags.file != "-") return read_text_file(flags.file);
   return {std::istreambuf_iterator<char>(std::cin), {}};
 }

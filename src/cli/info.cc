@@ -11,6 +11,7 @@
 #include "checkpoint/summary.h"
 #include "cli/command.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/tokenizer_path.h"
 
 namespace fathom::cli {
 namespace {
@@ -41,7 +42,7 @@ Info gather(const InfoFlags& flags) {
   info.summary = checkpoint::summarize(checkpoint);
   info.shards = checkpoint->shards().size();
   std::error_code code;
-  if (std::filesystem::exists(flags.model + "/tokenizer.json", code)) {
+  if (std::filesystem::exists(tokenizer::tokenizer_path(flags.model), code)) {
     info.tokenizer_vocab = tokenizer::Tokenizer::load(flags.model)->vocab_size();
   }
   return info;
@@ -232,7 +233,7 @@ void add_info(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  fathom info --model models/tiny\n"
-      "  fathom info --config recipes/v2-lite.json --json");
+      "  fathom info --config recipes/shapes/v2-lite.json --json");
   command->callback([flags] { run(*flags); });
 }
 

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -19,7 +20,7 @@ namespace {
 
 struct TokenizeFlags {
   std::string model;
-  std::string text;
+  std::optional<std::string> text;
   std::string file = "-";
   bool is_jsonl = false;
   bool is_decode = false;
@@ -65,7 +66,7 @@ void print_ids(const tokenizer::Tokenizer& tokenizer, const TokenizeFlags& flags
 
 void run(const TokenizeFlags& flags) {
   const auto tokenizer = tokenizer::Tokenizer::load(flags.model);
-  if (!flags.text.empty()) return print_ids(*tokenizer, flags, flags.text);
+  if (flags.text) return print_ids(*tokenizer, flags, *flags.text);
   std::ifstream file;
   if (flags.file != "-") {
     file.open(flags.file, std::ios::binary);

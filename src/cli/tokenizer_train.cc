@@ -3,15 +3,14 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
 #include <memory>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "base/mapped_file.h"
 #include "base/progress.h"
 #include "cli/command.h"
+#include "cli/reading.h"
 #include "tokenizer/bpe_trainer.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/tokenizer_writer.h"
@@ -39,15 +38,14 @@ void add_line(const json::Reader& line, tokenizer::BpeTrainer& trainer) {
   }
 }
 
-void add_file(const std::string& path, tokenizer::BpeTrainer& trainer) {
+void add_file(const std::string& path, Reading& reading, tokenizer::BpeTrainer& trainer) {
   if (!path.ends_with(".jsonl")) {
-    trainer.add(tokenizer::valid_utf8(read_text_file(path)));
+    trainer.add(tokenizer::valid_utf8(reading.whole_text(path)));
     return;
   }
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail(ErrorCode::kNotFound, path, "cannot open");
+  const auto in = reading.open(path);
   std::string text;
-  for (int64_t number = 1; std::getline(in, text); ++number) {
+  for (int64_t number = 1; std::getline(*in, text); ++number) {
     if (text.empty()) continue;
     const std::string where = fmt::format("{}: line {}", path, number);
     const json::Value value = json::parse(text, where);
@@ -70,12 +68,8 @@ void run(const TrainFlags& flags) {
   const auto cutter = tokenizer::make_v3_scanner();
   tokenizer::BpeTrainer trainer(*cutter);
   {
-    Progress progress("reading", static_cast<int64_t>(flags.files.size()));
-    int64_t done = 0;
-    for (const std::string& path : flags.files) {
-      add_file(path, trainer);
-      progress.update(++done);
-    }
+    Reading reading(flags.files);
+    for (const std::string& path : flags.files) add_file(path, reading, trainer);
   }
   std::vector<tokenizer::Merge> merges;
   {
@@ -104,6 +98,7 @@ void run(const TrainFlags& flags) {
 void add_tokenizer(CLI::App& app) {
   CLI::App* group = app.add_subcommand("tokenizer", "train a tokenizer");
   group->require_subcommand(1);
+  group->footer("Example:\n  fathom tokenizer train corpus.jsonl --vocab-size 8192 --out my-model");
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* command = group->add_subcommand("train", "byte-level BPE with DeepSeek-V3's pre-tokenizer and controls");
   command->add_option("files", flags->files, "text files; .jsonl: lines with \"text\" or chat \"messages\"")

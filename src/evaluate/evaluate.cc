@@ -74,7 +74,11 @@ TaskResult TaskRunner::run(const Task& task) {
   params.sampling.temperature = 0;
   params.sampling.vocab_size = static_cast<int64_t>(tokenizer_->vocab_size());
   const int64_t room = generator_.context() - static_cast<int64_t>(prompt.size());
-  params.max_tokens = std::max<int64_t>(1, std::min(params_.max_tokens, room));
+  if (room < 1) {
+    out.is_too_long = true;
+    return out;
+  }
+  params.max_tokens = std::min(params_.max_tokens, room);
   params.stop_tokens = params_.stop_tokens;
   // Calls stand between controls, which are part of the text here.
   tokenizer::StreamDecoder decoder(tokenizer_, false);
@@ -103,6 +107,10 @@ TaskResult TaskRunner::choose(const Task& task) {
     const auto prompt = static_cast<int64_t>(tokenizer_->encode(whole).size());
     whole.push_back(tokenizer::plain(task.choices[c]));
     const std::vector<int32_t> ids = tokenizer_->encode(whole);
+    if (static_cast<int64_t>(ids.size()) > generator_.context()) {
+      out.is_too_long = true;
+      return out;
+    }
     train::Sequence sequence;
     for (size_t i = 0; i + 1 < ids.size(); ++i) {
       sequence.inputs.push_back(ids[i]);
@@ -117,6 +125,10 @@ TaskResult TaskRunner::choose(const Task& task) {
   out.text = task.choices[chosen];
   out.is_right = chosen == task.choice;
   return out;
+}
+
+int64_t too_long(const std::vector<TaskResult>& results) {
+  return std::count_if(results.begin(), results.end(), [](const TaskResult& result) { return result.is_too_long; });
 }
 
 std::vector<Score> scores(const std::vector<TaskResult>& results) {

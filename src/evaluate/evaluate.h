@@ -31,8 +31,9 @@ ShardLoss shard_loss(const model::Transformer& model, const ops::Context& ctx, c
 struct TaskResult {
   const Task* task = nullptr;
   bool is_right = false;
-  double f1 = 0;          // of words, for exact answers
-  std::string text = {};  // what the model wrote behind its reasoning, or the choice that it made
+  bool is_too_long = false;  // the prompt does not fit the context: nothing was asked
+  double f1 = 0;             // of words, for exact answers
+  std::string text = {};     // what the model wrote behind its reasoning, or the choice that it made
   int64_t tokens = 0;
 };
 
@@ -48,7 +49,7 @@ class TaskRunner {
   TaskRunner(const model::Transformer& model, const ops::Context& ctx,
              std::shared_ptr<const tokenizer::Tokenizer> tokenizer, const TaskParams& params, int64_t context);
 
-  // Throws Error for a prompt that is longer than the context.
+  // A prompt that leaves no room in the context is answered wrongly.
   TaskResult run(const Task& task);
 
  private:
@@ -60,6 +61,8 @@ class TaskRunner {
   TaskParams params_;
   engine::Generator generator_;
 };
+
+int64_t too_long(const std::vector<TaskResult>& results);
 
 // One row of a report: tasks of a kind and check.
 struct Score {

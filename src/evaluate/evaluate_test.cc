@@ -164,5 +164,25 @@ TEST_F(Tiny, AnswersAndChoosesTheSameTwice) {
   EXPECT_EQ(rows[1].right, 1);
 }
 
+TEST_F(Tiny, PromptsThatDoNotFitAreWrong) {
+  TaskRunner runner(model_.transformer(), model_.context(), tokenizer_, {.max_tokens = 4, .stop_tokens = {}}, 12);
+  const auto tasks = tasks_of(
+      "{\"prompt\":\"one two three four five six seven eight nine ten eleven twelve thirteen\",\"answer\":\"x\"}\n"
+      "{\"prompt\":\"the \",\"choices\":[\"and\",\"one two three four five six seven eight nine ten eleven "
+      "twelve\"],\"answer\":0}\n"
+      "{\"prompt\":\"the \",\"answer\":\"x\"}\n"
+      "{\"prompt\":\"the \",\"choices\":[\"and\",\"or\"],\"answer\":0}");
+  std::vector<TaskResult> results;
+  for (const Task& task : tasks) results.push_back(runner.run(task));
+  for (const size_t i : {0, 1}) {
+    EXPECT_TRUE(results[i].is_too_long) << i;
+    EXPECT_FALSE(results[i].is_right) << i;
+    EXPECT_EQ(results[i].text, "") << i;
+  }
+  EXPECT_FALSE(results[2].is_too_long);
+  EXPECT_FALSE(results[3].is_too_long);
+  EXPECT_EQ(too_long(results), 2);
+}
+
 }  // namespace
 }  // namespace fathom::evaluate

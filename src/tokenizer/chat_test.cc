@@ -87,6 +87,19 @@ TEST(Chat, V32WritesCallsAsDsml) {
   EXPECT_EQ(rendered(ChatEncoding::kV32, {says("user", "U")}), kBegin + "<｜User｜>U<｜Assistant｜></think>");
 }
 
+// Section 1.4: what is no object is one parameter.
+TEST(Chat, V32WritesArgumentsThatAreNoObjectAsText) {
+  for (const std::string arguments : {"", "{\"city\": \"U", "[1]", "\"x\"", "null", "{} {}"}) {
+    const std::vector<Message> talk = {says("user", "U"), calls("", {{.name = "get", .arguments = arguments}}),
+                                       says("tool", "r")};
+    EXPECT_NE(rendered(ChatEncoding::kV32, talk)
+                  .find("<｜DSML｜invoke name=\"get\">\n<｜DSML｜parameter name=\"arguments\" string=\"true\">" +
+                        arguments + "</｜DSML｜parameter>\n</｜DSML｜invoke>"),
+              std::string::npos)
+        << arguments;
+  }
+}
+
 TEST(Chat, DeclaresTools) {
   const json::Value json = json::parse(
       R"([{"type":"function","function":{"name":"get","description":"Weather","parameters":{"type":"object"}}}])",
@@ -103,6 +116,32 @@ TEST(Chat, DeclaresTools) {
                 .find("<functions>\n{\"name\": \"get\", \"description\": \"Weather\""),
             std::string::npos);
   EXPECT_THROW(rendered(ChatEncoding::kV2, {says("user", "U")}, options), Error);
+}
+
+// What tells the published templates from each other, with what they have in common.
+TEST(Chat, RecognisesTemplatesByTheirFeatures) {
+  const auto tokenizer = Tokenizer::load("tests/goldens/tokenizer");
+  const std::string v25 = "{{ '<｜User｜>' + text }}";
+  const std::string v3 = v25 + "{% set ns.is_output_first = true %}{{ '<｜tool▁outputs▁begin｜>' }}";
+  const std::string r1 = v3 + "{{ text.split('</think>')[-1] }}";
+  const std::string v31 = v3 + "{% if ns.is_last_user %}{{ '</think>' }}{% endif %}";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"v2", "{{ 'User: ' + text }}"},
+      {"v2.5", v25},
+      {"v3", v3},
+      {"r1", r1},
+      {"r1-think", r1 + "{{ '<｜Assistant｜><think>\\n' }}"},
+      {"r1-0528", r1 + "{{ text + '<｜Assistant｜>' }}"},
+      {"v3.1", v31},
+      {"v3.2-exp", v31 + "{% set ns.is_only_sys = true %}"}};
+  const std::string folder = testing::TempDir() + "chat_features";
+  std::filesystem::create_directories(folder);
+  for (const auto& [name, text] : cases) {
+    std::ofstream(folder + "/chat_template.jinja") << text;
+    EXPECT_EQ(chat_encoding_name(recognise_chat_encoding(folder, *tokenizer)), name);
+  }
+  std::ofstream(folder + "/chat_template.jinja") << "{{ text }}";
+  EXPECT_THROW(recognise_chat_encoding(folder, *tokenizer), Error);
 }
 
 // The published templates, each by its own file, where they are at hand.

@@ -21,6 +21,16 @@ std::string preamble(const std::vector<Tool>& tools) {
   return out + "</functions>\n";
 }
 
+// What a model wrote need not be an object, nor JSON: then the text is the one parameter.
+json::Object parameters(const std::string& arguments) {
+  try {
+    json::Value value = json::parse(arguments, "arguments");
+    if (value.is_object()) return std::move(value.get_object());
+  } catch (const Error&) {  // no error, as said above
+  }
+  return json::Object{{"arguments", arguments}};
+}
+
 class Renderer {
  public:
   Renderer(const std::vector<Message>& messages, const ChatOptions& options, Writer& out)
@@ -72,11 +82,7 @@ class Renderer {
     tag("\n\n<", "function_calls>\n");
     for (const ToolCall& call : tool_calls) {
       tag("<", fmt::format("invoke name=\"{}\">\n", call.name));
-      const json::Value arguments = json::parse(call.arguments, "arguments of " + call.name);
-      if (!arguments.is_object()) {
-        fail(ErrorCode::kInvalidArgument, "messages", "the arguments of a call of '{}' are no JSON object", call.name);
-      }
-      for (const auto& [key, value] : arguments.get_object()) {
+      for (const auto& [key, value] : parameters(call.arguments)) {
         tag("<", fmt::format("parameter name=\"{}\" string=\"{}\">", std::string_view(key), value.is_string()));
         out_.plain(value.is_string() ? std::string(value.get_string()) : spaced(value));
         tag("</", "parameter>\n");

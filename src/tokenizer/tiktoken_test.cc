@@ -1,11 +1,15 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/random.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/tokenizer_path.h"
 
 namespace fathom::tokenizer {
 namespace {
@@ -133,6 +137,19 @@ TEST(Tiktoken, TakesControlTokensFromTheConfiguration) {
   EXPECT_TRUE(tokenizer->is_special(301));
   EXPECT_EQ(tokenizer->encode("[BOS]a", {.parse_special = true}), std::vector<TokenId>({256, 'a'}));
   EXPECT_EQ(tokenizer->encode("[BOS]").size(), 5U);
+}
+
+TEST(Tiktoken, IsHashedByTheFileThatIsRead) {
+  const std::string folder = testing::TempDir() + "tiktoken_hash";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  EXPECT_THROW(tokenizer_hash(folder), Error);
+  EXPECT_EQ(tokenizer_path(folder), folder + "/tokenizer.json");
+  std::ofstream(folder + "/tiktoken.model") << bytes_only().file();
+  EXPECT_EQ(tokenizer_hash(folder), hash64(bytes_only().file()));
+  EXPECT_EQ(Tokenizer::load(folder)->encode("a"), std::vector<TokenId>({'a'}));
+  std::ofstream(folder + "/tokenizer.json") << "{}";
+  EXPECT_EQ(tokenizer_hash(folder), hash64("{}"));
 }
 
 TEST(Tiktoken, RefusesWhatIsNone) {

@@ -3,11 +3,15 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/mapped_file.h"
 #include "tokenizer/tokenizer_files.h"
+#include "tokenizer/tokenizer_path.h"
 
 namespace fathom::tokenizer {
 namespace {
+
+constexpr std::string_view kTiktokenName = "/tiktoken.model";
 
 // A JSON text with the reader that names it in errors; empty for an empty text.
 class ConfigFile {
@@ -60,6 +64,14 @@ void find_sentence_tokens(const std::optional<json::Reader>& config, TokenizerPa
   }
 }
 
+std::string tokenizer_path(const std::string& folder) {
+  std::string json = folder + "/tokenizer.json";
+  std::string tiktoken = folder + std::string(kTiktokenName);
+  return std::filesystem::exists(json) || !std::filesystem::exists(tiktoken) ? json : tiktoken;
+}
+
+uint64_t tokenizer_hash(const std::string& folder) { return hash64(read_text_file(tokenizer_path(folder))); }
+
 std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view tokenizer_json, std::string_view config) {
   return load_json(tokenizer_json, "tokenizer.json", ConfigFile(config, "tokenizer_config.json"));
 }
@@ -73,12 +85,9 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const std::string& folder) {
   const std::string config_path = folder + "/tokenizer_config.json";
   const std::string config_text = std::filesystem::exists(config_path) ? read_text_file(config_path) : std::string();
   const ConfigFile config(config_text, config_path);
-  const std::string json_path = folder + "/tokenizer.json";
-  const std::string tiktoken_path = folder + "/tiktoken.model";
-  if (std::filesystem::exists(json_path) || !std::filesystem::exists(tiktoken_path)) {
-    return load_json(read_text_file(json_path), json_path, config);
-  }
-  return std::make_shared<Tokenizer>(read_tiktoken(read_text_file(tiktoken_path), tiktoken_path, config.reader()));
+  const std::string path = tokenizer_path(folder);
+  if (!path.ends_with(kTiktokenName)) return load_json(read_text_file(path), path, config);
+  return std::make_shared<Tokenizer>(read_tiktoken(read_text_file(path), path, config.reader()));
 }
 
 }  // namespace fathom::tokenizer
