@@ -260,6 +260,8 @@ StepReport Trainer::one_step() {
 }
 
 double Trainer::evaluate() {
+  // Not the weights as they were before the step.
+  parameters_->refresh_fp8();
   double nll = 0;
   int64_t tokens = 0;
   for (const auto& shard : heldout_) {
