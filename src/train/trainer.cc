@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "checkpoint/checkpoint.h"
+#include "train/run_checks.h"
 
 namespace fathom::train {
 namespace {
@@ -40,14 +41,6 @@ void initialise(ParameterSet& parameters, uint64_t seed, double deviation) {
       }
     }
   }
-}
-
-// Positions that the model knew before its rotary angles were stretched.
-int64_t original_positions(const json::Value& config) {
-  const json::Reader reader(config, "config.json");
-  if (const auto scaling = reader.find("rope_scaling"))
-    return scaling->get("original_max_position_embeddings").as_int(1);
-  return reader.get("max_position_embeddings").as_int(1);
 }
 
 // Largest load over mean load minus 1, the mean over layers.
@@ -95,6 +88,7 @@ Trainer::Trainer(const Recipe& recipe, ThreadTeam& team, CachingAllocator& alloc
       model_(
           std::make_unique<model::Transformer>(model::read_config(json::Reader(config_, config_path(recipe.model))))),
       schedule_(Schedule::named(recipe.schedule, recipe.warmup, recipe.steps)) {
+  check_context(recipe, config_);
   if (fs::is_directory(recipe.model)) {
     checkpoint::WeightBinder binder(checkpoint::Checkpoint::open(recipe.model));
     model_->visit(binder);
@@ -103,12 +97,10 @@ Trainer::Trainer(const Recipe& recipe, ThreadTeam& team, CachingAllocator& alloc
   if (!fs::is_directory(recipe.model)) initialise(*parameters_, recipe.seed, recipe.init_deviation);
   if (recipe.lora.rank > 0) lora_ = std::make_unique<Lora>(*parameters_, recipe.lora, recipe.seed);
   optimizer_ = std::make_unique<Optimizer>(trained(), recipe.optimizer);
+  const std::optional<uint64_t> hash = tokenizer_hash(recipe);
   const auto open = [&](const std::string& path) {
     auto shard = TokenShard::open(path);
-    if (shard->vocab_size() > model_->config().vocab_size) {
-      fail(ErrorCode::kInvalidData, path, "has a vocabulary of {}, the model one of {}", shard->vocab_size(),
-           model_->config().vocab_size);
-    }
+    check_shard(*shard, model_->config().vocab_size, hash);
     return shard;
   };
   std::vector<DataSource> sources;

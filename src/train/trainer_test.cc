@@ -10,6 +10,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -128,6 +129,41 @@ TEST_F(TrainerTest, GoesOnBitForBitAfterAStop) {
     ASSERT_EQ(parts.size(), whole.size());
     for (size_t i = 0; i < whole.size(); ++i) expect_same(parts[i], whole[i]);
   }
+}
+
+TEST_F(TrainerTest, RefusesWhatCannotRunAtTheStart) {
+  const auto error_of = [&](const std::function<void(Recipe&)>& change) {
+    Recipe r = recipe("out");
+    change(r);
+    try {
+      run(r);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const auto expect = [&](const std::string& says, const std::function<void(Recipe&)>& change) {
+    const std::string error = error_of(change);
+    EXPECT_NE(error.find(says), std::string::npos) << says << "\n" << error;
+  };
+  write_token_shard(path("empty.tokens"), {}, 64, 7, 0);
+  write_token_shard(path("short.tokens"), {{{3, true}}}, 64, 7, 1);
+  expect("empty.tokens", [&](Recipe& r) { r.heldout = {path("empty.tokens")}; });
+  expect("short.tokens", [&](Recipe& r) { r.heldout = {path("short.tokens")}; });
+  expect("short.tokens", [&](Recipe& r) { r.data[1].path = path("short.tokens"); });
+  fs::create_directories(path("tok"));
+  expect("neither tokenizer.json", [&](Recipe& r) { r.tokenizer = path("tok"); });
+  std::ofstream(path("tok/tokenizer.json")) << "{}";
+  expect("a.tokens", [&](Recipe& r) { r.tokenizer = path("tok"); });
+  expect("another tokenizer", [&](Recipe& r) { r.tokenizer = path("tok"); });
+  expect("reaches 32", [](Recipe& r) { r.context = 33; });
+  expect("from step 5", [](Recipe& r) { r.stages = {{.from = 5, .context = 33, .weights = {}}}; });
+  expect("reaches 64", [](Recipe& r) { r.stages = {{.from = 5, .context = 65, .yarn_factor = 2, .weights = {}}}; });
+  // The shards' own hash is no claim when the folder has nothing to compare it with.
+  fs::remove(path("tok/tokenizer.json"));
+  std::ofstream(path("tok/tiktoken.model")) << "";
+  EXPECT_EQ(error_of([&](Recipe& r) { r.tokenizer = path("tok"), r.steps = 4; }), "");
+  EXPECT_EQ(error_of([](Recipe& r) { r.stages = {{.from = 5, .context = 64, .yarn_factor = 2, .weights = {}}}; }), "");
 }
 
 TEST_F(TrainerTest, StretchedModelSaysSoInItsConfig) {
