@@ -202,6 +202,7 @@ TEST_F(TrainerTest, GoesOnBitForBitAfterSigkill) {
 }
 
 TEST_F(TrainerTest, KeepsTheLastOnes) {
+  fs::create_directories(path("out/unfinished-step-00000001"));  // a killed process's
   run(recipe("out", "keep = 2\n"));
   std::vector<std::string> found;
   for (const auto& entry : fs::directory_iterator(path("out"))) {
