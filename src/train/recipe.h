@@ -53,7 +53,7 @@ struct Recipe {
   // "stop"
   bool stops_when_skipping = false;
   double spike_factor = 6;         // spike_factor: standard deviations above the mean that make a spike; 0: not watched
-  bool skips_spikes = false;       // on_spike: "report" or "skip"
+  bool skips_spikes = false;       // on_spike: "report" or "skip": the weights stay, as often as it happens
   int64_t evaluate_every = 100;    // evaluate_every: steps; 0: never
   int64_t checkpoint_every = 200;  // checkpoint_every: steps; the last one is always kept
   int64_t keep = 2;                // keep: how many checkpoints

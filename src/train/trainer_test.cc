@@ -263,16 +263,54 @@ TEST_F(TrainerTest, StepsThatAreNotFiniteAreSkippedAndThenFatal) {
   r.warmup = 0;
   r.learning_rate = 1e30;
   int64_t skipped = 0;
+  int64_t finite = 0;
   ThreadTeam team(1);
   CachingAllocator allocator;
   Trainer trainer(r, team, allocator);
   try {
-    trainer.run([&](const StepReport& report) { skipped += report.is_skipped ? 1 : 0; }, [] { return false; });
+    trainer.run(
+        [&](const StepReport& report) {
+          skipped += report.is_skipped ? 1 : 0;
+          finite += report.is_finite ? 1 : 0;
+          EXPECT_EQ(report.is_skipped, !report.is_finite);
+        },
+        [] { return false; });
     ADD_FAILURE() << "no Error was thrown";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("not finite"), std::string::npos);
   }
   EXPECT_GT(skipped, 10);
+  EXPECT_GT(finite, 0);
+  r.stops_when_skipping = true;
+  r.out = path("stops");
+  EXPECT_THROW(run(r), Error);
+}
+
+// The watch is made to expect losses near zero, so that every step stands out until a stage begins.
+TEST_F(TrainerTest, SkippedSpikesEndNoRunAndKeepTheirLosses) {
+  Recipe r = recipe("out", "on_spike = 'skip'\non_bad_step = 'stop'\n[[stage]]\nfrom = 9\nweights = [1, 1]\n");
+  r.steps = 30;
+  r.stages[0].from = 20;
+  run(r, 3);
+  const std::string file = *newest_snapshot(path("out")) + "/state.json";
+  json::Object state = json::parse_file(file).as_object();
+  state["loss_watch"] = json::Object{{"mean", 1e-3}, {"variance", 0.0}, {"seen", 100}};
+  std::ofstream(file) << json::dump(state);
+  const auto reports = run(r);
+  ASSERT_EQ(reports.size(), 27U);
+  for (const StepReport& report : reports) {
+    EXPECT_TRUE(report.is_finite);
+    EXPECT_EQ(report.is_skipped, report.step <= 20) << report.step;
+    EXPECT_EQ(report.is_spike, report.step <= 20) << report.step;
+  }
+  EXPECT_EQ(reports[4].heldout_loss, reports[16].heldout_loss);  // steps 8 and 20: the weights stayed
+  EXPECT_NE(reports[16].heldout_loss, reports[20].heldout_loss);
+  const json::Value line = json::parse(lines_of(path("out/metrics.jsonl")).at(7), "metrics");
+  const json::Reader reader(line, "metrics");
+  EXPECT_EQ(reader.get("step").as_int(), 8);
+  EXPECT_EQ(reader.get("loss").as_double(), reports[4].loss);
+  EXPECT_EQ(reader.get("heldout_loss").as_double(), *reports[4].heldout_loss);
+  EXPECT_TRUE(reader.find("skipped") && reader.find("spike"));
 }
 
 }  // namespace
