@@ -24,7 +24,8 @@ struct RecipeStage {
   double yarn_factor = 0;       // yarn_factor: stretches the rotary angles (YaRN), so that the context so many times as
                                 // long as max_position_embeddings of the model can be learned; 0: as before
   std::vector<double> weights;  // weights: of the data sources, in their order; empty: as before
-  double mtp_weight = -1;       // mtp_weight: V3 went from 0.3 to 0.1; 0: the modules rest; not given: as before
+  double mtp_weight =
+      -1;  // mtp_weight: V3 went from 0.3 to 0.1; 0: the modules rest, their weights stay; not given: as before
 };
 
 struct Recipe {

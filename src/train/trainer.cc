@@ -200,7 +200,7 @@ StepReport Trainer::one_step() {
   for (const Sequence& sequence : sequences) report.batch_tokens += static_cast<int64_t>(sequence.inputs.size());
   learn(sequences, now, report);
   judge(report);
-  if (!report.is_skipped) move_weights(report);
+  if (!report.is_skipped) move_weights(now, report);
   ++state_.step;
   state_.tokens += report.batch_tokens;
   state_.data = data_->position();
@@ -251,9 +251,18 @@ void Trainer::judge(StepReport& report) {
   not_finite_in_a_row_ = report.is_finite ? 0 : not_finite_in_a_row_ + 1;
 }
 
-void Trainer::move_weights(const StepReport& report) {
+std::vector<std::string> Trainer::resting(const Settings& now) const {
+  std::vector<std::string> out;
+  if (now.losses.mtp_weight > 0) return out;
+  for (size_t i = 0; i < model_->mtp().size(); ++i) {
+    out.push_back(fmt::format("model.layers.{}.", static_cast<size_t>(model_->config().num_hidden_layers) + i));
+  }
+  return out;
+}
+
+void Trainer::move_weights(const Settings& now, const StepReport& report) {
   const double clip = std::min(1.0, recipe_.grad_clip / (report.gradient_norm + kNormFloor));
-  optimizer_->step(ctx_, trained(), report.learning_rate, clip);
+  optimizer_->step(ctx_, trained(), report.learning_rate, clip, resting(now));
   if (lora_) {
     lora_->apply(ctx_);
   } else {

@@ -73,7 +73,9 @@ class Trainer {
   void learn(const std::vector<Sequence>& sequences, const Settings& now, StepReport& report);
   // What they make of the weights.
   void judge(StepReport& report);
-  void move_weights(const StepReport& report);
+  void move_weights(const Settings& now, const StepReport& report);
+  // Beginnings of the names of parameters that are not to move: those of modules that predict nothing.
+  std::vector<std::string> resting(const Settings& now) const;
   double evaluate();
   // Lines of steps that a stopped run did behind its last snapshot go: they are done again.
   void drop_later_metrics() const;
