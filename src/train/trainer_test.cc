@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "checkpoint/safetensors.h"
 
 namespace fathom::train {
 namespace {
@@ -66,8 +67,8 @@ class TrainerTest : public testing::Test {
   }
 
   // Runs until the recipe's end or a number of steps; the reports by step.
-  std::vector<StepReport> run(const Recipe& recipe, int64_t most = 1 << 20) {
-    ThreadTeam team(2);
+  std::vector<StepReport> run(const Recipe& recipe, int64_t most = 1 << 20, int threads = 2) {
+    ThreadTeam team(threads);
     CachingAllocator allocator;
     Trainer trainer(recipe, team, allocator);
     std::vector<StepReport> reports;
@@ -112,19 +113,27 @@ TEST_F(TrainerTest, RecomputesWithoutChangingABit) {
   for (size_t i = 0; i < kept.size(); ++i) expect_same(kept[i], again[i]);
 }
 
-// Every kind of state: both optimizers' moments, stages, ramps, adapters.
+// Every kind of state: both optimizers' moments in both formats, master copies, stages, ramps, adapters.
 TEST_F(TrainerTest, GoesOnBitForBitAfterAStop) {
   const std::string stages =
       "ramp_steps = 4\nramp_tokens = 24\n[[stage]]\nfrom = 4\nweights = [0, 1]\n[[stage]]\nfrom = 7\ncontext = 24\n"
       "yarn_factor = 2\nweights = [1, 1]\n";
-  const std::string adapters = "[lora]\nrank = 2\n";
-  for (const std::string& more : {std::string(), stages, adapters}) {
+  const auto as_it_is = [](Recipe&) {};
+  const auto with_muon = [](Recipe& r) { r.optimizer.rule = OptimizerRule::kMuon; };
+  const auto with_bf16 = [](Recipe& r) { r.optimizer.has_bf16_moments = true; };
+  const std::vector<std::pair<std::string, std::function<void(Recipe&)>>> cases = {
+      {"", as_it_is},  {stages, as_it_is}, {"[lora]\nrank = 2\n", as_it_is},
+      {"", with_muon}, {"", with_bf16},    {"compute = 'fp8'\n", as_it_is}};
+  for (const auto& [more, change] : cases) {
     fs::remove_all(path("whole"));
     fs::remove_all(path("parts"));
-    const auto whole = run(recipe("whole", more));
+    Recipe r = recipe("whole", more);
+    change(r);
+    const auto whole = run(r);
+    r.out = path("parts");
     std::vector<StepReport> parts;
     for (const int64_t steps : {4, 1, 3, 100}) {
-      for (const StepReport& r : run(recipe("parts", more), steps)) parts.push_back(r);
+      for (const StepReport& report : run(r, steps)) parts.push_back(report);
     }
     ASSERT_EQ(parts.size(), whole.size());
     for (size_t i = 0; i < whole.size(); ++i) expect_same(parts[i], whole[i]);
@@ -311,6 +320,50 @@ TEST_F(TrainerTest, SkippedSpikesEndNoRunAndKeepTheirLosses) {
   EXPECT_EQ(reader.get("loss").as_double(), reports[4].loss);
   EXPECT_EQ(reader.get("heldout_loss").as_double(), *reports[4].heldout_loss);
   EXPECT_TRUE(reader.find("skipped") && reader.find("spike"));
+}
+
+// Without the prediction's loss its module is as it was, until a stage wakes it.
+TEST_F(TrainerTest, ModulesRestWhileTheirWeightIsZero) {
+  const auto module_of = [&] {
+    const auto file = checkpoint::SafetensorsFile::open(*newest_snapshot(path("out")) + "/model.safetensors");
+    std::string bytes;
+    for (const auto& entry : file->tensors()) {
+      if (!entry.name.starts_with("model.layers.2.")) continue;
+      bytes.append(reinterpret_cast<const char*>(entry.bytes.data()), entry.bytes.size());
+    }
+    return bytes;
+  };
+  Recipe r = recipe("out", "mtp_weight = 0\n[[stage]]\nfrom = 4\nmtp_weight = 0.3\n");
+  r.steps = 5;
+  r.evaluate_every = 0;
+  run(r, 1);
+  const std::string first = module_of();
+  EXPECT_FALSE(first.empty());
+  run(r, 3);
+  EXPECT_EQ(module_of(), first);
+  run(r);
+  EXPECT_NE(module_of(), first);
+}
+
+// Held-out losses are those of the weights behind the step: the same as of a run that begins with them and stays there.
+TEST_F(TrainerTest, HeldoutLossInFp8IsOfTheNewWeights) {
+  const auto reports = run(recipe("out", "compute = 'fp8'\n"), 4);
+  Recipe r = recipe("still", "compute = 'fp8'\nbias_update_speed = 0\n");
+  r.model = *newest_snapshot(path("out"));
+  r.steps = 1;
+  r.warmup = 0;
+  r.learning_rate = 1e-30;
+  ASSERT_TRUE(reports.back().heldout_loss);
+  EXPECT_EQ(run(r).back().heldout_loss, reports.back().heldout_loss);
+}
+
+TEST_F(TrainerTest, ThreadsChangeNoBit) {
+  const Recipe one = recipe("one");
+  const Recipe two = recipe("two");
+  const auto first = run(one, 6, 1);
+  const auto second = run(two, 6, 2);
+  ASSERT_EQ(first.size(), 6U);
+  for (size_t i = 0; i < first.size(); ++i) expect_same(first[i], second[i]);
 }
 
 }  // namespace
