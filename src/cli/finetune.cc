@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/mapped_file.h"
 #include "cli/chat_flags.h"
 #include "cli/command.h"
@@ -25,7 +27,7 @@ struct FinetuneFlags {
   double epochs = 1;
   double heldout = 0.02;
   int64_t batch_tokens = 4096;
-  int64_t context = 1024;
+  int64_t context = 0;
   double learning_rate = 0;
   std::string optimizer = "adamw";
   int64_t lora_rank = 0;
@@ -41,6 +43,15 @@ struct FinetuneFlags {
 // Rates that suit most models; adapters begin at zero and bear larger ones.
 constexpr double kFullRate = 2e-5;
 constexpr double kLoraRate = 2e-4;
+// Longest sequence of models that reach as far.
+constexpr int64_t kContext = 1024;
+
+int64_t context_of(const FinetuneFlags& flags) {
+  if (flags.context > 0) return flags.context;
+  const std::string path = flags.model + "/config.json";
+  const json::Value config = json::parse_file(path);
+  return std::min(kContext, json::Reader(config, path).get("max_position_embeddings").as_int(1));
+}
 
 // Token shards of the chats under OUT/data; they are made anew each time, which costs seconds.
 train::DataSplit build(const FinetuneFlags& flags, train::Recipe& recipe) {
@@ -83,7 +94,7 @@ void run(const FinetuneFlags& flags) {
   recipe.seed = flags.seed;
   const train::DataSplit data = build(flags, recipe);
   recipe.batch_tokens = flags.batch_tokens;
-  recipe.context = flags.context;
+  recipe.context = context_of(flags);
   const auto inputs = static_cast<double>(data.tokens - static_cast<int64_t>(data.documents.size()));
   recipe.steps =
       std::max<int64_t>(1, static_cast<int64_t>(flags.epochs * inputs / static_cast<double>(flags.batch_tokens) + 0.5));
@@ -124,8 +135,9 @@ void add_finetune(CLI::App& app) {
   command->add_option("--batch-tokens", flags->batch_tokens, "tokens of a step")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--context", flags->context, "longest sequence")
-      ->check(CLI::PositiveNumber)
+  command
+      ->add_option("--context", flags->context, "longest sequence; 0: 1024, or what the model reaches if that is less")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--learning-rate", flags->learning_rate, "at most; 0: 2e-5, or 2e-4 for adapters")
       ->check(CLI::NonNegativeNumber)

@@ -27,7 +27,7 @@ void run(const TrainFlags& flags) {
 void add_train(CLI::App& app) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* command = app.add_subcommand("train", "train a model as a recipe says, or go on where a run was stopped");
-  command->add_option("recipe", flags->recipe, "TOML file; src/train/recipe.h lists its keys")
+  command->add_option("recipe", flags->recipe, "TOML file; docs/training.md lists its keys")
       ->required()
       ->type_name("RECIPE");
   command->add_option("-t,--threads", flags->threads, "threads that compute; 0: one for each core")

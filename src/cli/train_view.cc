@@ -60,6 +60,13 @@ std::string load_bar(const std::vector<int64_t>& load, int width) {
   return out;
 }
 
+std::string skipped_text(const train::StepReport& r) {
+  const std::string why =
+      r.is_finite ? fmt::format("loss {:.3f} stands out", r.loss) : "loss or gradient is not finite";
+  const std::string heldout = r.heldout_loss ? fmt::format("  held out {:.4f}", *r.heldout_loss) : "";
+  return fmt::format("step {} skipped: {}{}", r.step, why, heldout);
+}
+
 }  // namespace
 
 TrainView::TrainView(std::string title, double flops_per_token, double peak)
@@ -79,13 +86,13 @@ std::string TrainView::peak_text(double tokens_per_second) const {
 }
 
 void TrainView::show(const train::StepReport& r) {
-  if (r.is_skipped) return note(fmt::format("step {} skipped: loss or gradient is not finite", r.step));
+  if (r.heldout_loss) heldout_ = *r.heldout_loss;
+  if (r.is_skipped) return note(skipped_text(r));
   if (r.is_spike) note(fmt::format("step {}: loss {:.3f} stands out", r.step, r.loss));
   tokens_per_second_ =
       tokens_per_second_ == 0 ? r.tokens_per_second : 0.9 * tokens_per_second_ + 0.1 * r.tokens_per_second;
   losses_.push_back(r.loss);
   if (losses_.size() > kKeptLosses) losses_.pop_front();
-  if (r.heldout_loss) heldout_ = *r.heldout_loss;
   const auto now = Clock::now();
   const bool is_due = now - last_ >= (is_terminal_ ? Clock::duration(kRedrawTime) : Clock::duration(kLineTime));
   if (!is_due && r.step != r.steps && (is_terminal_ || !r.heldout_loss)) return;

@@ -42,9 +42,8 @@ void train_and_show(train::Trainer& trainer, const train::Recipe& recipe, const 
                     const DashboardFlags& dashboard) {
   const auto listener = serve_dashboard(dashboard, recipe.out);
   const auto millions = [](int64_t n) { return static_cast<double>(n) / 1e6; };
-  const std::string trained = trainer.trained_count() < trainer.parameter_count()
-                                  ? fmt::format(", {:.2f} M of them trained", millions(trainer.trained_count()))
-                                  : "";
+  const std::string trained =
+      recipe.lora.rank > 0 ? fmt::format(", {:.2f} M of them trained", millions(trainer.trained_count())) : "";
   const std::string title =
       fmt::format("{:.1f} M parameters{}, {} steps{}", millions(trainer.parameter_count()), trained, recipe.steps,
                   trainer.step() > 0 ? fmt::format(", going on behind step {}", trainer.step()) : "");

@@ -145,8 +145,12 @@ Tensor Optimizer::remember(const std::string& name, const Shape& shape) {
 }
 
 void Optimizer::step(const ops::Context& ctx, const std::vector<Parameter>& parameters, double learning_rate,
-                     double gradient_scale) {
+                     double gradient_scale, const std::vector<std::string>& resting) {
   ++steps_;
+  for (size_t p = 0; p < parameters.size(); ++p) {
+    slots_[p].rests = std::any_of(resting.begin(), resting.end(),
+                                  [&](const std::string& prefix) { return parameters[p].name.starts_with(prefix); });
+  }
   const auto scale = static_cast<float>(gradient_scale);
   adamw(ctx, parameters, learning_rate, scale);
   muon(ctx, parameters, learning_rate, scale);
@@ -164,7 +168,7 @@ void Optimizer::adamw(const ops::Context& ctx, const std::vector<Parameter>& par
   ctx.team.for_each(static_cast<int64_t>(chunks.size()), [&](int64_t i, int) {
     const Chunk& chunk = chunks[static_cast<size_t>(i)];
     const Slot& slot = slots_[chunk.parameter];
-    if (slot.is_muon) return;
+    if (slot.is_muon || slot.rests) return;
     const Parameter& parameter = parameters[chunk.parameter];
     AdamWStep s = shared;
     s.rate = static_cast<float>(rate * slot.rate / (1 - std::pow(params_.beta1, t)));
@@ -193,7 +197,7 @@ void Optimizer::adamw(const ops::Context& ctx, const std::vector<Parameter>& par
 void Optimizer::muon(const ops::Context& ctx, const std::vector<Parameter>& parameters, double rate, float scale) {
   std::vector<size_t> small;
   for (size_t p = 0; p < parameters.size(); ++p) {
-    if (!slots_[p].is_muon) continue;
+    if (!slots_[p].is_muon || slots_[p].rests) continue;
     if (parameters[p].value.count() < kTeamMatrix) {
       small.push_back(p);
     } else {

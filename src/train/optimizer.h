@@ -46,8 +46,9 @@ class Optimizer {
   // One step with gradients times `gradient_scale`:
   //   AdamW: p -= rate decay p; p -= rate m / (sqrt(v) + eps), moments corrected.
   //   Muon: p -= rate decay p; p -= rate 0.2 sqrt(max(rows, cols)) orthogonal(g + momentum b), b = momentum b + g.
+  // Parameters whose names begin with one of `resting` stay as they are, and so do their moments.
   void step(const ops::Context& ctx, const std::vector<Parameter>& parameters, double learning_rate,
-            double gradient_scale);
+            double gradient_scale, const std::vector<std::string>& resting = {});
 
   int64_t steps() const { return steps_; }
   void set_steps(int64_t steps) { steps_ = steps; }
@@ -58,6 +59,7 @@ class Optimizer {
   struct Slot {
     bool is_trained = false;
     bool is_muon = false;
+    bool rests = false;  // in this step
     double weight_decay = 0;
     double rate = 1;
     Tensor first = {};   // AdamW: mean of gradients; Muon: momentum

@@ -86,6 +86,24 @@ TEST(Optimizer, GroupsChangeDecayAndRate) {
   }
 }
 
+TEST(Optimizer, RestingParametersKeepValuesAndMoments) {
+  Machine machine({best_isa(), ops::Compute::kF32}, 2);
+  const std::vector<Parameter> parameters = {parameter("model.layers.1.norm.weight", {8}, 1),
+                                             parameter("model.layers.1.mlp.up_proj.weight", {8, 4}, 2),
+                                             parameter("model.layers.11.mlp.up_proj.weight", {8, 4}, 3)};
+  Optimizer optimizer(parameters, {.rule = OptimizerRule::kMuon});
+  optimizer.step(machine.ctx, parameters, 0.01, 1);
+  std::vector<std::vector<double>> values, moments;
+  for (const Parameter& p : parameters) values.push_back(values_of(p.value));
+  for (const auto& [name, tensor] : optimizer.state()) moments.push_back(values_of(tensor));
+  optimizer.step(machine.ctx, parameters, 0.01, 1, {"model.layers.1."});
+  for (size_t p = 0; p < parameters.size(); ++p) EXPECT_EQ(values_of(parameters[p].value) == values[p], p < 2) << p;
+  for (size_t m = 0; m < moments.size(); ++m) {
+    const auto& [name, tensor] = optimizer.state()[m];
+    EXPECT_EQ(values_of(tensor) == moments[m], name.find("layers.11.") == std::string::npos) << name;
+  }
+}
+
 // x with the singular vectors of two random rotations and these singular values: x = U S V^T, U and V from
 // Gram-Schmidt.
 std::vector<std::vector<double>> orthonormal(int64_t n, int64_t dim, uint64_t seed) {

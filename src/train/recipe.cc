@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "train/schedule.h"
 
 namespace fathom::train {
 namespace {
@@ -28,6 +30,20 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// What a number may be. Infinities and NaN lie in no range.
+struct Range {
+  double least;
+  double most;
+  const char* words;
+
+  bool has(double value) const { return value >= least && value <= most; }
+};
+constexpr double kLargest = std::numeric_limits<float>::max();
+constexpr Range kPositive = {std::numeric_limits<float>::min(), kLargest, "a finite number above 0"};
+constexpr Range kNotNegative = {0, kLargest, "a finite number of 0 or more"};
+constexpr Range kFraction = {0, 1 - std::numeric_limits<double>::epsilon() / 2, "0 or more and less than 1"};
+constexpr Range kStretch = {1, kLargest, "a finite number of 1 or more"};
+
 // Takes keys out of a table one by one; what is left at the end is unknown.
 class Table {
  public:
@@ -35,8 +51,13 @@ class Table {
       : table_(table), where_(std::move(where)), prefix_(std::move(prefix)) {}
 
   void take(const char* key, std::string& value) { take_as(key, value, "a text"); }
-  void take(const char* key, double& value) { take_as(key, value, "a number"); }
   void take(const char* key, bool& value) { take_as(key, value, "true or false"); }
+
+  void take(const char* key, double& value, const Range& range) {
+    take_as(key, value, "a number");
+    if (find(key) != nullptr && !range.has(value))
+      refuse(key, fmt::format("found {}, expected {}", value, range.words));
+  }
 
   void take(const char* key, int64_t& value, int64_t least) {
     take_as(key, value, "a whole number");
@@ -56,13 +77,14 @@ class Table {
   }
 
   // A list of numbers.
-  void take(const char* key, std::vector<double>& values) {
+  void take(const char* key, std::vector<double>& values, const Range& range) {
     const toml::node* node = find(key);
     if (node == nullptr) return;
     if (!node->is_array()) refuse(key, "expected a list of numbers");
     for (const toml::node& element : *node->as_array()) {
       const auto number = element.value<double>();
       if (!number) refuse(key, "expected a list of numbers");
+      if (!range.has(*number)) refuse(key, fmt::format("found {}, expected {}", *number, range.words));
       values.push_back(*number);
     }
   }
@@ -120,17 +142,23 @@ void for_tables(Table& owner, const char* key, const std::string& path, const st
   }
 }
 
+double sum_of(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return sum;
+}
+
 void read_optimizer(Table& table, const std::string& path, Recipe& r) {
   OptimizerParams& optimizer = r.optimizer;
   std::string rule = "adamw";
   std::string moments = "f32";
   table.take("name", rule);
-  table.take("learning_rate", r.learning_rate);
-  table.take("beta1", optimizer.beta1);
-  table.take("beta2", optimizer.beta2);
-  table.take("eps", optimizer.eps);
-  table.take("weight_decay", optimizer.weight_decay);
-  table.take("momentum", optimizer.momentum);
+  table.take("learning_rate", r.learning_rate, kPositive);
+  table.take("beta1", optimizer.beta1, kFraction);
+  table.take("beta2", optimizer.beta2, kFraction);
+  table.take("eps", optimizer.eps, kPositive);
+  table.take("weight_decay", optimizer.weight_decay, kNotNegative);
+  table.take("momentum", optimizer.momentum, kFraction);
   table.take("moments", moments);
   if (rule != "adamw" && rule != "muon") table.refuse("name", "expected \"adamw\" or \"muon\"");
   if (moments != "f32" && moments != "bf16") table.refuse("moments", "expected \"f32\" or \"bf16\"");
@@ -139,8 +167,8 @@ void read_optimizer(Table& table, const std::string& path, Recipe& r) {
   for_tables(table, "group", path, "optimizer.", [&](Table& group) {
     ParameterGroup out = {.match = "", .weight_decay = optimizer.weight_decay};
     group.take("match", out.match);
-    group.take("weight_decay", out.weight_decay);
-    group.take("rate", out.rate);
+    group.take("weight_decay", out.weight_decay, kNotNegative);
+    group.take("rate", out.rate, kNotNegative);
     if (out.match.empty()) group.refuse("match", "is missing");
     optimizer.groups.push_back(out);
   });
@@ -151,14 +179,18 @@ void read_stage(Table& table, Recipe& r) {
   table.take("from", stage.from, 0);
   table.take("batch_tokens", stage.batch_tokens, 0);
   table.take("context", stage.context, 0);
-  table.take("yarn_factor", stage.yarn_factor);
-  table.take("weights", stage.weights);
-  table.take("mtp_weight", stage.mtp_weight);
+  table.take("yarn_factor", stage.yarn_factor, kStretch);
+  table.take("weights", stage.weights, kNotNegative);
+  table.take("mtp_weight", stage.mtp_weight, kNotNegative);
   if (!r.stages.empty() && stage.from <= r.stages.back().from) table.refuse("from", "expected stages in rising order");
+  if (stage.from >= r.steps) {
+    table.refuse("from", fmt::format("found {}, expected fewer than the run's {} steps", stage.from, r.steps));
+  }
   if (!stage.weights.empty() && stage.weights.size() != r.data.size()) {
     table.refuse("weights",
                  fmt::format("found {}, expected one for each of {} sources", stage.weights.size(), r.data.size()));
   }
+  if (!stage.weights.empty() && sum_of(stage.weights) == 0) table.refuse("weights", "all of them are 0");
   r.stages.push_back(stage);
 }
 
@@ -171,50 +203,82 @@ toml::table parse(const std::string& path) {
   }
 }
 
-}  // namespace
-
-Recipe Recipe::read(const std::string& path) {
-  const toml::table root = parse(path);
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  const auto resolve = [&](std::string& file) {
-    if (!file.empty()) file = (folder / file).lexically_normal().string();
-  };
-  Recipe r;
-  r.path = path;
-  Table top(root, path, "");
+void read_top(Table& top, Recipe& r) {
   top.take("model", r.model);
   top.take("tokenizer", r.tokenizer);
   top.take("out", r.out);
   auto seed = static_cast<int64_t>(r.seed);
   top.take("seed", seed, 0);
   r.seed = static_cast<uint64_t>(seed);
-  top.take("init_deviation", r.init_deviation);
+  top.take("init_deviation", r.init_deviation, kPositive);
   top.take("heldout", r.heldout);
   top.take("steps", r.steps, 1);
   top.take("batch_tokens", r.batch_tokens, 1);
   top.take("micro_batch_tokens", r.micro_batch_tokens, 0);
   top.take("ramp_steps", r.ramp_steps, 0);
   top.take("ramp_tokens", r.ramp_tokens, 0);
+  if (r.ramp_steps > 0 && (r.ramp_tokens < 1 || r.ramp_tokens > r.batch_tokens)) {
+    top.refuse("ramp_tokens",
+               fmt::format("found {}, expected 1 up to the {} of batch_tokens", r.ramp_tokens, r.batch_tokens));
+  }
   top.take("context", r.context, 1);
   top.take("compute", r.compute);
+  if (r.compute != "bf16" && r.compute != "f32" && r.compute != "fp8") {
+    top.refuse("compute", "expected \"bf16\", \"f32\" or \"fp8\"");
+  }
   top.take("recompute", r.recompute);
-  top.take("grad_clip", r.grad_clip);
-  top.take("bias_update_speed", r.bias_update_speed);
-  top.take("balance_alpha", r.losses.balance_alpha);
-  top.take("mtp_weight", r.losses.mtp_weight);
-  top.take("z_weight", r.losses.z_weight);
+  top.take("evaluate_every", r.evaluate_every, 0);
+  top.take("checkpoint_every", r.checkpoint_every, 1);
+  top.take("keep", r.keep, 1);
+}
+
+// What is made of losses and gradients.
+void read_losses(Table& top, Recipe& r) {
+  top.take("grad_clip", r.grad_clip, kPositive);
+  top.take("bias_update_speed", r.bias_update_speed, kNotNegative);
+  top.take("balance_alpha", r.losses.balance_alpha, kNotNegative);
+  top.take("mtp_weight", r.losses.mtp_weight, kNotNegative);
+  top.take("z_weight", r.losses.z_weight, kNotNegative);
   std::string on_bad_step = "skip";
   std::string on_spike = "report";
   top.take("on_bad_step", on_bad_step);
-  top.take("spike_factor", r.spike_factor);
+  top.take("spike_factor", r.spike_factor, kNotNegative);
   top.take("on_spike", on_spike);
   if (on_bad_step != "skip" && on_bad_step != "stop") top.refuse("on_bad_step", "expected \"skip\" or \"stop\"");
   if (on_spike != "report" && on_spike != "skip") top.refuse("on_spike", "expected \"report\" or \"skip\"");
   r.stops_when_skipping = on_bad_step == "stop";
   r.skips_spikes = on_spike == "skip";
-  top.take("evaluate_every", r.evaluate_every, 0);
-  top.take("checkpoint_every", r.checkpoint_every, 1);
-  top.take("keep", r.keep, 1);
+}
+
+void read_lora(Table& table, Recipe& r) {
+  r.lora.rank = 8;
+  std::vector<std::string> targets;
+  table.take("rank", r.lora.rank, 1);
+  table.take("alpha", r.lora.alpha, kPositive);
+  table.take("targets", targets);
+  if (!targets.empty()) r.lora.targets = targets;
+}
+
+void read_schedule(Table& table, Recipe& r) {
+  table.take("name", r.schedule);
+  table.take("warmup", r.warmup, 0);
+  if (std::find(kScheduleNames.begin(), kScheduleNames.end(), r.schedule) == kScheduleNames.end()) {
+    table.refuse("name", fmt::format("found '{}', expected v3, wsd, cosine, linear or constant", r.schedule));
+  }
+  if (r.warmup >= r.steps) {
+    table.refuse("warmup", fmt::format("found {}, expected fewer than the run's {} steps", r.warmup, r.steps));
+  }
+}
+
+void read_source(Table& table, Recipe& r) {
+  RecipeSource source;
+  table.take("path", source.path);
+  table.take("weight", source.weight, kNotNegative);
+  if (source.path.empty()) table.refuse("path", "a source has no path");
+  r.data.push_back(source);
+}
+
+void read_tables(Table& top, const std::string& path, Recipe& r) {
   const auto table_of = [&](const char* key, const auto& read) {
     const toml::node* node = top.find(key);
     if (node == nullptr) return;
@@ -224,39 +288,44 @@ Recipe Recipe::read(const std::string& path) {
     table.refuse_unknown();
   };
   table_of("optimizer", [&](Table& table) { read_optimizer(table, path, r); });
-  table_of("lora", [&](Table& table) {
-    r.lora.rank = 8;
-    std::vector<std::string> targets;
-    table.take("rank", r.lora.rank, 1);
-    table.take("alpha", r.lora.alpha);
-    table.take("targets", targets);
-    if (!targets.empty()) r.lora.targets = targets;
-  });
-  table_of("schedule", [&](Table& table) {
-    table.take("name", r.schedule);
-    table.take("warmup", r.warmup, 0);
-  });
-  for_tables(top, "data", path, "", [&](Table& table) {
-    RecipeSource source;
-    table.take("path", source.path);
-    table.take("weight", source.weight);
-    resolve(source.path);
-    r.data.push_back(source);
-  });
-  for (const RecipeSource& source : r.data) {
-    if (source.path.empty()) top.refuse("data", "a source has no path");
-  }
+  table_of("lora", [&](Table& table) { read_lora(table, r); });
+  table_of("schedule", [&](Table& table) { read_schedule(table, r); });
+  for_tables(top, "data", path, "", [&](Table& table) { read_source(table, r); });
   for_tables(top, "stage", path, "", [&](Table& table) { read_stage(table, r); });
-  top.refuse_unknown();
-  for (const auto& [key, value] : {std::pair{"model", &r.model}, std::pair{"out", &r.out}}) {
-    if (value->empty()) top.refuse(key, "is missing");
-  }
+}
+
+// What no single key tells.
+void check(const Table& top, const Recipe& r) {
+  if (r.model.empty()) top.refuse("model", "is missing");
+  if (r.out.empty()) top.refuse("out", "is missing");
   if (r.data.empty()) top.refuse("data", "is missing: expected [[data]] tables with path and weight");
-  if (r.compute != "bf16" && r.compute != "f32" && r.compute != "fp8") {
-    top.refuse("compute", "expected \"bf16\", \"f32\" or \"fp8\"");
+  double sum = 0;
+  for (const RecipeSource& source : r.data) sum += source.weight;
+  if (sum == 0) top.refuse("data", "the weights of all sources are 0");
+  if (r.warmup >= r.steps) {
+    top.refuse("steps", fmt::format("found {}, expected more than the {} of schedule.warmup", r.steps, r.warmup));
   }
+}
+
+}  // namespace
+
+Recipe Recipe::read(const std::string& path) {
+  const toml::table root = parse(path);
+  Recipe r;
+  r.path = path;
+  Table top(root, path, "");
+  read_top(top, r);
+  read_losses(top, r);
+  read_tables(top, path, r);
+  top.refuse_unknown();
+  check(top, r);
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const auto resolve = [&](std::string& file) {
+    if (!file.empty()) file = (folder / file).lexically_normal().string();
+  };
   for (std::string* file : {&r.model, &r.tokenizer, &r.out}) resolve(*file);
   for (std::string& file : r.heldout) resolve(file);
+  for (RecipeSource& source : r.data) resolve(source.path);
   return r;
 }
 

@@ -24,7 +24,8 @@ struct RecipeStage {
   double yarn_factor = 0;       // yarn_factor: stretches the rotary angles (YaRN), so that the context so many times as
                                 // long as max_position_embeddings of the model can be learned; 0: as before
   std::vector<double> weights;  // weights: of the data sources, in their order; empty: as before
-  double mtp_weight = -1;       // mtp_weight: V3 went from 0.3 to 0.1; 0: the modules rest; not given: as before
+  double mtp_weight =
+      -1;  // mtp_weight: V3 went from 0.3 to 0.1; 0: the modules rest, their weights stay; not given: as before
 };
 
 struct Recipe {
@@ -53,7 +54,7 @@ struct Recipe {
   // "stop"
   bool stops_when_skipping = false;
   double spike_factor = 6;         // spike_factor: standard deviations above the mean that make a spike; 0: not watched
-  bool skips_spikes = false;       // on_spike: "report" or "skip"
+  bool skips_spikes = false;       // on_spike: "report" or "skip": the weights stay, as often as it happens
   int64_t evaluate_every = 100;    // evaluate_every: steps; 0: never
   int64_t checkpoint_every = 200;  // checkpoint_every: steps; the last one is always kept
   int64_t keep = 2;                // keep: how many checkpoints

@@ -1,8 +1,10 @@
 #pragma once
 // Learning rates as data: phases one behind the other.
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fathom::train {
@@ -15,6 +17,9 @@ struct Phase {
   double from = 1;   // factors of the peak learning rate at its begin and end
   double to = 1;
 };
+
+// What Schedule::named knows.
+inline constexpr std::array<std::string_view, 5> kScheduleNames = {"v3", "wsd", "cosine", "linear", "constant"};
 
 class Schedule {
  public:

@@ -1,6 +1,10 @@
 #include "train/snapshot.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 
@@ -41,9 +45,28 @@ std::vector<std::string> snapshots(const std::string& out) {
   return found;
 }
 
+// What killed processes left.
+void remove_unfinished(const std::string& out) {
+  std::error_code error;
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(out, error)) {
+    if (entry.path().filename().string().starts_with(kUnfinished)) found.push_back(entry.path());
+  }
+  for (const fs::path& path : found) fs::remove_all(path, error);
+}
+
+// Names that were moved in a folder are on disk from here on.
+void sync_folder(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool is_synced = fd >= 0 && (::fsync(fd) == 0 || errno == EINVAL);  // EINVAL: this file system has no need
+  const int reason = errno;
+  if (fd >= 0) ::close(fd);
+  if (!is_synced) fail(ErrorCode::kIo, path, "cannot sync: {}", std::strerror(reason));
+}
+
 void copy_tokenizer(const std::string& from, const std::string& to) {
   if (from.empty()) return;
-  for (const char* name : {"/tokenizer.json", "/tokenizer_config.json"}) {
+  for (const char* name : {"/tokenizer.json", "/tokenizer_config.json", "/tiktoken.model"}) {
     if (fs::exists(from + name)) write_text(to + name, read_text_file(from + name));
   }
 }
@@ -104,7 +127,7 @@ void write_snapshot(const std::string& out, const json::Value& config, const std
   const std::string place = out + "/" + name;
   const std::string folder = out + "/" + std::string(kUnfinished) + name;
   std::error_code error;
-  fs::remove_all(folder, error);
+  remove_unfinished(out);
   fs::create_directories(folder, error);
   if (error) fail(ErrorCode::kIo, folder, "cannot create: {}", error.message());
   std::vector<std::pair<std::string, Tensor>> weights;
@@ -123,6 +146,8 @@ void write_snapshot(const std::string& out, const json::Value& config, const std
   fs::remove_all(place, error);
   fs::rename(folder, place, error);
   if (error) fail(ErrorCode::kIo, place, "cannot move the snapshot into place: {}", error.message());
+  // Before older ones go.
+  sync_folder(out);
   const std::vector<std::string> found = snapshots(out);
   for (size_t i = 0; i + static_cast<size_t>(keep) < found.size(); ++i) fs::remove_all(found[i], error);
 }

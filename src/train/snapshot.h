@@ -23,8 +23,8 @@ struct RunState {
 
 // Writes OUT/step-NNNNNNNN: config.json, model.safetensors (F32), optimizer.safetensors, state.json, the tokenizer's
 // files, and adapters where they are what is trained (`lora`, else null). The folder appears under its name when all of
-// it is on disk; a killed process or a full disk leaves the older ones as they were. Then removes all but the newest
-// `keep`. Throws Error.
+// it is on disk; a killed process or a full disk leaves the older ones as they were, and what a killed one left
+// unfinished is removed first. Then removes all but the newest `keep`. Throws Error.
 void write_snapshot(const std::string& out, const json::Value& config, const std::string& tokenizer,
                     const ParameterSet& parameters, const Lora* lora, const Optimizer& optimizer, const RunState& state,
                     int64_t keep);

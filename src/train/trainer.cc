@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "checkpoint/checkpoint.h"
+#include "train/run_checks.h"
 
 namespace fathom::train {
 namespace {
@@ -40,14 +41,6 @@ void initialise(ParameterSet& parameters, uint64_t seed, double deviation) {
       }
     }
   }
-}
-
-// Positions that the model knew before its rotary angles were stretched.
-int64_t original_positions(const json::Value& config) {
-  const json::Reader reader(config, "config.json");
-  if (const auto scaling = reader.find("rope_scaling"))
-    return scaling->get("original_max_position_embeddings").as_int(1);
-  return reader.get("max_position_embeddings").as_int(1);
 }
 
 // Largest load over mean load minus 1, the mean over layers.
@@ -95,6 +88,7 @@ Trainer::Trainer(const Recipe& recipe, ThreadTeam& team, CachingAllocator& alloc
       model_(
           std::make_unique<model::Transformer>(model::read_config(json::Reader(config_, config_path(recipe.model))))),
       schedule_(Schedule::named(recipe.schedule, recipe.warmup, recipe.steps)) {
+  check_context(recipe, config_);
   if (fs::is_directory(recipe.model)) {
     checkpoint::WeightBinder binder(checkpoint::Checkpoint::open(recipe.model));
     model_->visit(binder);
@@ -103,12 +97,10 @@ Trainer::Trainer(const Recipe& recipe, ThreadTeam& team, CachingAllocator& alloc
   if (!fs::is_directory(recipe.model)) initialise(*parameters_, recipe.seed, recipe.init_deviation);
   if (recipe.lora.rank > 0) lora_ = std::make_unique<Lora>(*parameters_, recipe.lora, recipe.seed);
   optimizer_ = std::make_unique<Optimizer>(trained(), recipe.optimizer);
+  const std::optional<uint64_t> hash = tokenizer_hash(recipe);
   const auto open = [&](const std::string& path) {
     auto shard = TokenShard::open(path);
-    if (shard->vocab_size() > model_->config().vocab_size) {
-      fail(ErrorCode::kInvalidData, path, "has a vocabulary of {}, the model one of {}", shard->vocab_size(),
-           model_->config().vocab_size);
-    }
+    check_shard(*shard, model_->config().vocab_size, hash);
     return shard;
   };
   std::vector<DataSource> sources;
@@ -146,6 +138,8 @@ void Trainer::enter_stages(int64_t step, bool is_restart) {
     // A stage that begins at the restart's very step is entered when that step is made, as without the restart.
     const bool is_entered = is_restart ? stage.from < step : stage.from == step;
     if (!is_entered) continue;
+    // Losses of other data, lengths or angles tell nothing of those to come. After a restart it is what was saved.
+    if (!is_restart) state_.watch = {};
     if (stage.yarn_factor > 0) stretch_rope(stage.yarn_factor);
     if (!stage.weights.empty()) data_->set_weights(stage.weights);
   }
@@ -202,12 +196,24 @@ StepReport Trainer::one_step() {
   enter_stages(state_.step, false);
   const Settings now = settings();
   const std::vector<Sequence> sequences = data_->next(now.batch_tokens, now.context);
+  StepReport report = {.step = state_.step + 1, .steps = recipe_.steps, .context = now.context};
+  for (const Sequence& sequence : sequences) report.batch_tokens += static_cast<int64_t>(sequence.inputs.size());
+  learn(sequences, now, report);
+  judge(report);
+  if (!report.is_skipped) move_weights(now, report);
+  ++state_.step;
+  state_.tokens += report.batch_tokens;
+  state_.data = data_->position();
+  report.tokens = state_.tokens;
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  report.tokens_per_second = static_cast<double>(report.batch_tokens) / seconds;
+  return report;
+}
+
+void Trainer::learn(const std::vector<Sequence>& sequences, const Settings& now, StepReport& report) {
   const int64_t learned = target_count(sequences);
   parameters_->clear_gradients(ctx_);
   parameters_->refresh_fp8();
-  StepReport report = {.step = state_.step + 1, .steps = recipe_.steps, .context = now.context};
-  for (const Sequence& sequence : sequences) report.batch_tokens += static_cast<int64_t>(sequence.inputs.size());
-  std::map<int64_t, std::vector<int64_t>>& load = report.expert_load;
   double nll = 0;
   double mtp = 0;
   int64_t hits = 0;
@@ -220,7 +226,7 @@ StepReport Trainer::one_step() {
     for (const auto& loss : result.mtp)
       mtp += loss.nll / static_cast<double>(std::max<int64_t>(1, loss.tokens)) * share;
     for (const auto& [layer, tokens] : result.expert_load) {
-      auto& sum = load[layer];
+      auto& sum = report.expert_load[layer];
       sum.resize(tokens.size());
       for (size_t e = 0; e < tokens.size(); ++e) sum[e] += tokens[e];
     }
@@ -231,35 +237,42 @@ StepReport Trainer::one_step() {
   if (now.losses.mtp_weight > 0 && !model_->mtp().empty()) {
     report.mtp_loss = mtp / static_cast<double>(model_->mtp().size());
   }
-  report.max_violation = max_violation(load);
+  report.max_violation = max_violation(report.expert_load);
   if (lora_) lora_->gather_gradients(ctx_);
   report.gradient_norm = gradient_norm(ctx_, trained());
+}
+
+void Trainer::judge(StepReport& report) {
   report.learning_rate = recipe_.learning_rate * schedule_.factor(state_.step);
-  report.is_skipped = !std::isfinite(report.loss) || !std::isfinite(report.gradient_norm);
-  if (!report.is_skipped && recipe_.spike_factor > 0 && state_.watch.is_spike(report.loss, recipe_.spike_factor)) {
-    report.is_spike = true;
-    report.is_skipped = recipe_.skips_spikes;
+  report.is_finite = std::isfinite(report.loss) && std::isfinite(report.gradient_norm);
+  report.is_spike =
+      report.is_finite && recipe_.spike_factor > 0 && state_.watch.is_spike(report.loss, recipe_.spike_factor);
+  report.is_skipped = !report.is_finite || (report.is_spike && recipe_.skips_spikes);
+  not_finite_in_a_row_ = report.is_finite ? 0 : not_finite_in_a_row_ + 1;
+}
+
+std::vector<std::string> Trainer::resting(const Settings& now) const {
+  std::vector<std::string> out;
+  if (now.losses.mtp_weight > 0) return out;
+  for (size_t i = 0; i < model_->mtp().size(); ++i) {
+    out.push_back(fmt::format("model.layers.{}.", static_cast<size_t>(model_->config().num_hidden_layers) + i));
   }
-  if (!report.is_skipped) {
-    const double clip = std::min(1.0, recipe_.grad_clip / (report.gradient_norm + kNormFloor));
-    optimizer_->step(ctx_, trained(), report.learning_rate, clip);
-    if (lora_) {
-      lora_->apply(ctx_);
-    } else {
-      update_correction_bias(*parameters_, load, recipe_.bias_update_speed);
-    }
+  return out;
+}
+
+void Trainer::move_weights(const Settings& now, const StepReport& report) {
+  const double clip = std::min(1.0, recipe_.grad_clip / (report.gradient_norm + kNormFloor));
+  optimizer_->step(ctx_, trained(), report.learning_rate, clip, resting(now));
+  if (lora_) {
+    lora_->apply(ctx_);
+  } else {
+    update_correction_bias(*parameters_, report.expert_load, recipe_.bias_update_speed);
   }
-  skipped_in_a_row_ = report.is_skipped ? skipped_in_a_row_ + 1 : 0;
-  ++state_.step;
-  state_.tokens += report.batch_tokens;
-  state_.data = data_->position();
-  report.tokens = state_.tokens;
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  report.tokens_per_second = static_cast<double>(report.batch_tokens) / seconds;
-  return report;
 }
 
 double Trainer::evaluate() {
+  // Not the weights as they were before the step.
+  parameters_->refresh_fp8();
   double nll = 0;
   int64_t tokens = 0;
   for (const auto& shard : heldout_) {
@@ -307,13 +320,14 @@ void Trainer::write_metrics(const StepReport& r) const {
                        {"context", r.context},
                        {"tokens_per_second", r.tokens_per_second}};
   if (r.mtp_loss) line["mtp_loss"] = *r.mtp_loss;
-  if (r.heldout_loss) line["heldout_loss"] = *r.heldout_loss;
   json::Object load;
   for (const auto& [layer, tokens] : r.expert_load)
     load[std::to_string(layer)] = json::Array(tokens.begin(), tokens.end());
   line["expert_load"] = load;
   if (r.is_spike) line["spike"] = true;
-  if (r.is_skipped) line = {{"step", r.step}, {"tokens", r.tokens}, {"skipped", true}};
+  if (!r.is_finite) line = {{"step", r.step}, {"tokens", r.tokens}};
+  if (r.is_skipped) line["skipped"] = true;
+  if (r.heldout_loss && std::isfinite(*r.heldout_loss)) line["heldout_loss"] = *r.heldout_loss;
   const std::string path = recipe_.out + "/metrics.jsonl";
   const std::string text = json::dump(line) + "\n";
   std::FILE* file = std::fopen(path.c_str(), "ab");
@@ -339,14 +353,14 @@ void Trainer::run(const std::function<void(const StepReport&)>& report, const st
     if (evaluates && !heldout_.empty()) done.heldout_loss = evaluate();
     write_metrics(done);
     report(done);
-    if (done.is_skipped && recipe_.stops_when_skipping) {
+    if (!done.is_finite && recipe_.stops_when_skipping) {
       fail(ErrorCode::kInvalidData, recipe_.path,
            "step {} had a loss or gradient that is not finite, and on_bad_step is \"stop\"", done.step);
     }
-    if (skipped_in_a_row_ > kMostSkipped) {
+    if (not_finite_in_a_row_ > kMostSkipped) {
       fail(ErrorCode::kInvalidData, recipe_.path,
            "{} steps in a row had a loss or gradient that is not finite; a lower learning_rate may help",
-           skipped_in_a_row_);
+           not_finite_in_a_row_);
     }
     if (state_.step % recipe_.checkpoint_every == 0) save();
     if (should_stop()) break;

@@ -30,8 +30,9 @@ struct StepReport {
   std::map<int64_t, std::vector<int64_t>> expert_load = {};  // by layer
   double tokens_per_second = 0;
   std::optional<double> heldout_loss = {};
+  bool is_finite = true;    // its loss and gradient were
   bool is_spike = false;    // its loss stood far above those before it
-  bool is_skipped = false;  // its loss or gradient was not finite, or spikes are skipped
+  bool is_skipped = false;  // the weights stayed: it was not finite, or a spike that is skipped
 };
 
 class Trainer {
@@ -68,6 +69,13 @@ class Trainer {
   void enter_stages(int64_t step, bool is_restart);
   void stretch_rope(double factor);
   StepReport one_step();
+  // Losses and gradients of a step.
+  void learn(const std::vector<Sequence>& sequences, const Settings& now, StepReport& report);
+  // What they make of the weights.
+  void judge(StepReport& report);
+  void move_weights(const Settings& now, const StepReport& report);
+  // Beginnings of the names of parameters that are not to move: those of modules that predict nothing.
+  std::vector<std::string> resting(const Settings& now) const;
   double evaluate();
   // Lines of steps that a stopped run did behind its last snapshot go: they are done again.
   void drop_later_metrics() const;
@@ -86,7 +94,7 @@ class Trainer {
   Schedule schedule_;
   RunState state_;
   int64_t saved_step_ = -1;
-  int skipped_in_a_row_ = 0;
+  int not_finite_in_a_row_ = 0;
 };
 
 }  // namespace fathom::train

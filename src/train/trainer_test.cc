@@ -10,9 +10,11 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "base/error.h"
 #include "base/random.h"
+#include "checkpoint/safetensors.h"
 
 namespace fathom::train {
 namespace {
@@ -65,8 +67,8 @@ class TrainerTest : public testing::Test {
   }
 
   // Runs until the recipe's end or a number of steps; the reports by step.
-  std::vector<StepReport> run(const Recipe& recipe, int64_t most = 1 << 20) {
-    ThreadTeam team(2);
+  std::vector<StepReport> run(const Recipe& recipe, int64_t most = 1 << 20, int threads = 2) {
+    ThreadTeam team(threads);
     CachingAllocator allocator;
     Trainer trainer(recipe, team, allocator);
     std::vector<StepReport> reports;
@@ -111,23 +113,66 @@ TEST_F(TrainerTest, RecomputesWithoutChangingABit) {
   for (size_t i = 0; i < kept.size(); ++i) expect_same(kept[i], again[i]);
 }
 
-// Every kind of state: both optimizers' moments, stages, ramps, adapters.
+// Every kind of state: both optimizers' moments in both formats, master copies, stages, ramps, adapters.
 TEST_F(TrainerTest, GoesOnBitForBitAfterAStop) {
   const std::string stages =
       "ramp_steps = 4\nramp_tokens = 24\n[[stage]]\nfrom = 4\nweights = [0, 1]\n[[stage]]\nfrom = 7\ncontext = 24\n"
       "yarn_factor = 2\nweights = [1, 1]\n";
-  const std::string adapters = "[lora]\nrank = 2\n";
-  for (const std::string& more : {std::string(), stages, adapters}) {
+  const auto as_it_is = [](Recipe&) {};
+  const auto with_muon = [](Recipe& r) { r.optimizer.rule = OptimizerRule::kMuon; };
+  const auto with_bf16 = [](Recipe& r) { r.optimizer.has_bf16_moments = true; };
+  const std::vector<std::pair<std::string, std::function<void(Recipe&)>>> cases = {
+      {"", as_it_is},  {stages, as_it_is}, {"[lora]\nrank = 2\n", as_it_is},
+      {"", with_muon}, {"", with_bf16},    {"compute = 'fp8'\n", as_it_is}};
+  for (const auto& [more, change] : cases) {
     fs::remove_all(path("whole"));
     fs::remove_all(path("parts"));
-    const auto whole = run(recipe("whole", more));
+    Recipe r = recipe("whole", more);
+    change(r);
+    const auto whole = run(r);
+    r.out = path("parts");
     std::vector<StepReport> parts;
     for (const int64_t steps : {4, 1, 3, 100}) {
-      for (const StepReport& r : run(recipe("parts", more), steps)) parts.push_back(r);
+      for (const StepReport& report : run(r, steps)) parts.push_back(report);
     }
     ASSERT_EQ(parts.size(), whole.size());
     for (size_t i = 0; i < whole.size(); ++i) expect_same(parts[i], whole[i]);
   }
+}
+
+TEST_F(TrainerTest, RefusesWhatCannotRunAtTheStart) {
+  const auto error_of = [&](const std::function<void(Recipe&)>& change) {
+    Recipe r = recipe("out");
+    change(r);
+    try {
+      run(r);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const auto expect = [&](const std::string& says, const std::function<void(Recipe&)>& change) {
+    const std::string error = error_of(change);
+    EXPECT_NE(error.find(says), std::string::npos) << says << "\n" << error;
+  };
+  write_token_shard(path("empty.tokens"), {}, 64, 7, 0);
+  write_token_shard(path("short.tokens"), {{{3, true}}}, 64, 7, 1);
+  expect("empty.tokens", [&](Recipe& r) { r.heldout = {path("empty.tokens")}; });
+  expect("short.tokens", [&](Recipe& r) { r.heldout = {path("short.tokens")}; });
+  expect("short.tokens", [&](Recipe& r) { r.data[1].path = path("short.tokens"); });
+  fs::create_directories(path("tok"));
+  expect("neither tokenizer.json", [&](Recipe& r) { r.tokenizer = path("tok"); });
+  std::ofstream(path("tok/tokenizer.json")) << "{}";
+  expect("a.tokens", [&](Recipe& r) { r.tokenizer = path("tok"); });
+  expect("another tokenizer", [&](Recipe& r) { r.tokenizer = path("tok"); });
+  expect("reaches 32", [](Recipe& r) { r.context = 33; });
+  expect("from step 5", [](Recipe& r) { r.stages = {{.from = 5, .context = 33, .weights = {}}}; });
+  expect("reaches 64", [](Recipe& r) { r.stages = {{.from = 5, .context = 65, .yarn_factor = 2, .weights = {}}}; });
+  // The shards' own hash is no claim when the folder has nothing to compare it with.
+  fs::remove(path("tok/tokenizer.json"));
+  std::ofstream(path("tok/tiktoken.model")) << "";
+  EXPECT_EQ(error_of([&](Recipe& r) { r.tokenizer = path("tok"), r.steps = 4; }), "");
+  EXPECT_EQ(error_of([](Recipe& r) { r.stages = {{.from = 5, .context = 64, .yarn_factor = 2, .weights = {}}}; }), "");
 }
 
 TEST_F(TrainerTest, StretchedModelSaysSoInItsConfig) {
@@ -166,6 +211,7 @@ TEST_F(TrainerTest, GoesOnBitForBitAfterSigkill) {
 }
 
 TEST_F(TrainerTest, KeepsTheLastOnes) {
+  fs::create_directories(path("out/unfinished-step-00000001"));  // a killed process's
   run(recipe("out", "keep = 2\n"));
   std::vector<std::string> found;
   for (const auto& entry : fs::directory_iterator(path("out"))) {
@@ -226,16 +272,98 @@ TEST_F(TrainerTest, StepsThatAreNotFiniteAreSkippedAndThenFatal) {
   r.warmup = 0;
   r.learning_rate = 1e30;
   int64_t skipped = 0;
+  int64_t finite = 0;
   ThreadTeam team(1);
   CachingAllocator allocator;
   Trainer trainer(r, team, allocator);
   try {
-    trainer.run([&](const StepReport& report) { skipped += report.is_skipped ? 1 : 0; }, [] { return false; });
+    trainer.run(
+        [&](const StepReport& report) {
+          skipped += report.is_skipped ? 1 : 0;
+          finite += report.is_finite ? 1 : 0;
+          EXPECT_EQ(report.is_skipped, !report.is_finite);
+        },
+        [] { return false; });
     ADD_FAILURE() << "no Error was thrown";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("not finite"), std::string::npos);
   }
   EXPECT_GT(skipped, 10);
+  EXPECT_GT(finite, 0);
+  r.stops_when_skipping = true;
+  r.out = path("stops");
+  EXPECT_THROW(run(r), Error);
+}
+
+// The watch is made to expect losses near zero, so that every step stands out until a stage begins.
+TEST_F(TrainerTest, SkippedSpikesEndNoRunAndKeepTheirLosses) {
+  Recipe r = recipe("out", "on_spike = 'skip'\non_bad_step = 'stop'\n[[stage]]\nfrom = 9\nweights = [1, 1]\n");
+  r.steps = 30;
+  r.stages[0].from = 20;
+  run(r, 3);
+  const std::string file = *newest_snapshot(path("out")) + "/state.json";
+  json::Object state = json::parse_file(file).as_object();
+  state["loss_watch"] = json::Object{{"mean", 1e-3}, {"variance", 0.0}, {"seen", 100}};
+  std::ofstream(file) << json::dump(state);
+  const auto reports = run(r);
+  ASSERT_EQ(reports.size(), 27U);
+  for (const StepReport& report : reports) {
+    EXPECT_TRUE(report.is_finite);
+    EXPECT_EQ(report.is_skipped, report.step <= 20) << report.step;
+    EXPECT_EQ(report.is_spike, report.step <= 20) << report.step;
+  }
+  EXPECT_EQ(reports[4].heldout_loss, reports[16].heldout_loss);  // steps 8 and 20: the weights stayed
+  EXPECT_NE(reports[16].heldout_loss, reports[20].heldout_loss);
+  const json::Value line = json::parse(lines_of(path("out/metrics.jsonl")).at(7), "metrics");
+  const json::Reader reader(line, "metrics");
+  EXPECT_EQ(reader.get("step").as_int(), 8);
+  EXPECT_EQ(reader.get("loss").as_double(), reports[4].loss);
+  EXPECT_EQ(reader.get("heldout_loss").as_double(), *reports[4].heldout_loss);
+  EXPECT_TRUE(reader.find("skipped") && reader.find("spike"));
+}
+
+// Without the prediction's loss its module is as it was, until a stage wakes it.
+TEST_F(TrainerTest, ModulesRestWhileTheirWeightIsZero) {
+  const auto module_of = [&] {
+    const auto file = checkpoint::SafetensorsFile::open(*newest_snapshot(path("out")) + "/model.safetensors");
+    std::string bytes;
+    for (const auto& entry : file->tensors()) {
+      if (!entry.name.starts_with("model.layers.2.")) continue;
+      bytes.append(reinterpret_cast<const char*>(entry.bytes.data()), entry.bytes.size());
+    }
+    return bytes;
+  };
+  Recipe r = recipe("out", "mtp_weight = 0\n[[stage]]\nfrom = 4\nmtp_weight = 0.3\n");
+  r.steps = 5;
+  r.evaluate_every = 0;
+  run(r, 1);
+  const std::string first = module_of();
+  EXPECT_FALSE(first.empty());
+  run(r, 3);
+  EXPECT_EQ(module_of(), first);
+  run(r);
+  EXPECT_NE(module_of(), first);
+}
+
+// Held-out losses are those of the weights behind the step: the same as of a run that begins with them and stays there.
+TEST_F(TrainerTest, HeldoutLossInFp8IsOfTheNewWeights) {
+  const auto reports = run(recipe("out", "compute = 'fp8'\n"), 4);
+  Recipe r = recipe("still", "compute = 'fp8'\nbias_update_speed = 0\n");
+  r.model = *newest_snapshot(path("out"));
+  r.steps = 1;
+  r.warmup = 0;
+  r.learning_rate = 1e-30;
+  ASSERT_TRUE(reports.back().heldout_loss);
+  EXPECT_EQ(run(r).back().heldout_loss, reports.back().heldout_loss);
+}
+
+TEST_F(TrainerTest, ThreadsChangeNoBit) {
+  const Recipe one = recipe("one");
+  const Recipe two = recipe("two");
+  const auto first = run(one, 6, 1);
+  const auto second = run(two, 6, 2);
+  ASSERT_EQ(first.size(), 6U);
+  for (size_t i = 0; i < first.size(); ++i) expect_same(first[i], second[i]);
 }
 
 }  // namespace
