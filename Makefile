@@ -7,7 +7,7 @@
 JOBS ?= $(shell nproc)
 
 run: build
-	build/release/fathom chat --model models/tiny --max-tokens 64
+	build/release/fathom chat --model models/helper --temperature 0.3
 
 quickstart: build
 	recipes/quickstart/run.sh
