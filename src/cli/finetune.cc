@@ -8,12 +8,11 @@
 #include <memory>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/json.h"
-#include "base/mapped_file.h"
 #include "cli/chat_flags.h"
 #include "cli/command.h"
 #include "cli/training.h"
+#include "tokenizer/tokenizer_path.h"
 #include "train/data_builder.h"
 
 namespace fathom::cli {
@@ -73,7 +72,7 @@ train::DataSplit build(const FinetuneFlags& flags, train::Recipe& recipe) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) fail(ErrorCode::kIo, folder, "cannot create: {}", error.message());
-  const uint64_t hash = hash64(read_text_file(flags.model + "/tokenizer.json"));
+  const uint64_t hash = tokenizer::tokenizer_hash(flags.model);
   const auto write = [&](const char* name, const train::DataSplit& split) {
     const std::string path = fmt::format("{}/{}.tokens", folder, name);
     train::write_token_shard(path, split.documents, static_cast<int64_t>(tokenizer->vocab_size()), hash,

@@ -3,8 +3,7 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "base/hash.h"
-#include "base/mapped_file.h"
+#include "tokenizer/tokenizer_path.h"
 
 namespace fathom::train {
 namespace {
@@ -43,13 +42,11 @@ void check_context(const Recipe& recipe, const json::Value& config) {
 
 std::optional<uint64_t> tokenizer_hash(const Recipe& recipe) {
   if (recipe.tokenizer.empty()) return std::nullopt;
-  const std::string path = recipe.tokenizer + "/tokenizer.json";
-  if (fs::is_regular_file(path)) return hash64(read_text_file(path));
-  if (!fs::is_regular_file(recipe.tokenizer + "/tiktoken.model")) {
+  if (!fs::is_regular_file(tokenizer::tokenizer_path(recipe.tokenizer))) {
     fail(ErrorCode::kNotFound, recipe.tokenizer,
          "holds neither tokenizer.json nor tiktoken.model, expected a tokenizer");
   }
-  return std::nullopt;
+  return tokenizer::tokenizer_hash(recipe.tokenizer);
 }
 
 void check_shard(const TokenShard& shard, int64_t vocab_size, std::optional<uint64_t> tokenizer_hash) {

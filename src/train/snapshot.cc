@@ -10,8 +10,8 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "base/mapped_file.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/tokenizer_files.h"
 
 namespace fathom::train {
 namespace {
@@ -62,13 +62,6 @@ void sync_folder(const std::string& path) {
   const int reason = errno;
   if (fd >= 0) ::close(fd);
   if (!is_synced) fail(ErrorCode::kIo, path, "cannot sync: {}", std::strerror(reason));
-}
-
-void copy_tokenizer(const std::string& from, const std::string& to) {
-  if (from.empty()) return;
-  for (const char* name : {"/tokenizer.json", "/tokenizer_config.json", "/tiktoken.model"}) {
-    if (fs::exists(from + name)) write_text(to + name, read_text_file(from + name));
-  }
 }
 
 json::Value state_json(const RunState& state, int64_t optimizer_steps) {
@@ -137,7 +130,7 @@ void write_snapshot(const std::string& out, const json::Value& config, const std
     checkpoint::write_safetensors(folder + kOptimizer, optimizer.state());
     if (lora != nullptr) write_adapters(folder, *lora);
     write_text(folder + "/config.json", json::dump(config));
-    copy_tokenizer(tokenizer, folder);
+    checkpoint::copy_tokenizer_files(tokenizer, folder);
     write_text(folder + kState, json::dump(state_json(state, optimizer.steps())));
   } catch (const Error&) {
     fs::remove_all(folder, error);
