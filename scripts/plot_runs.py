@@ -191,7 +191,7 @@ def draw_loss(runs, args):
     settled = 0.05 * x_high
     late = [y for xs, ys in [*curves, *heldout] for x, y in zip(xs, ys) if x >= settled]
     low, high = padded(min(late), max(late))
-    has_gap = len(runs) > 1
+    has_gap = len(runs) > 1 and not args.no_gap
     d = Drawing(WIDTH, 690 if has_gap else 430, "loss of training runs")
     panel = Panel(d, 78, 46, WIDTH - 78 - 150, 320, (0, x_high), (low, high))
     panel.axes("Loss", "loss (nats a token)", "" if has_gap else x_label(args.x))
@@ -324,6 +324,7 @@ def main():
     parser.add_argument("runs", nargs="+", metavar="NAME=RUN_DIR")
     parser.add_argument("--x", choices=["tokens", "step"], default="tokens", help="what curves run along")
     parser.add_argument("--smooth", type=int, default=0, metavar="STEPS", help="0: a fortieth of the run")
+    parser.add_argument("--no-gap", action="store_true", help="loss: runs of different data, whose gap means nothing")
     parser.add_argument("--window", type=int, default=100, metavar="STEPS", help="load: so many steps from the end")
     parser.add_argument("--sort", action="store_true", help="load: the fullest experts first")
     args = parser.parse_args()
