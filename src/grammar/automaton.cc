@@ -34,7 +34,7 @@ class AutomatonBuilder {
       if (!rule.is_defined) {
         fail(ErrorCode::kInvalidArgument, "grammar", "rule '{}' is used but not defined", rule.name);
       }
-      dfas_[order_[at]] = make_dfa(make_nfa(grammar_, rule, 4 * Automaton::kMaxStates), rule.name, budget);
+      dfas_[order_[at]] = make_dfa(make_nfa(grammar_, rule, 2 * Automaton::kMaxStates), rule.name, budget);
       for (const DfaState& state : dfas_[order_[at]].states) {
         for (const CallEdge& call : state.calls) {
           if (is_seen[call.rule]) continue;

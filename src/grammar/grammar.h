@@ -1,12 +1,11 @@
 #pragma once
 // What an output must look like: rules over bytes, made by one of the front ends and compiled by automaton.h.
 
+#include <boost/json/fwd.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/json.h"
 
 namespace fathom::grammar {
 
@@ -71,7 +70,7 @@ class Grammar {
 
   // The JSON texts that a schema admits; README.md lists the keywords. Throws Error(kUnsupported) naming the path and
   // the keyword for what would not be held to exactly, Error(kInvalidData) for what is no schema.
-  static Grammar from_json_schema(const json::Value& schema, const JsonOptions& options = {});
+  static Grammar from_json_schema(const boost::json::value& schema, const JsonOptions& options = {});
 
   // The texts that the regular expression matches as a whole, UTF-8. Throws Error(kInvalidArgument) with the offset for
   // a bad expression and Error(kUnsupported) for what no automaton can do.
