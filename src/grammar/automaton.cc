@@ -201,7 +201,7 @@ class AutomatonBuilder {
         for (const CallEdge& call : from.calls) {
           const DfaState& target = dfa.states[call.target];
           const bool is_tail = target.is_final && target.bytes.empty() && target.calls.empty();
-          out.calls_.push_back({first[call.rule], first[rule] + call.target, is_tail});
+          out.calls_.push_back({first[call.rule], first[rule] + call.target, is_nullable_[call.rule], is_tail});
         }
         out.states_.push_back(state);
       }

@@ -14,16 +14,17 @@ namespace fathom::grammar {
 using StateId = uint32_t;
 
 struct CallMove {
-  StateId start;   // of the rule that is called
-  StateId target;  // where its text is followed
-  bool is_tail;    // nothing follows in this rule: the caller's frame serves, and right recursion needs no stack
+  StateId start;     // of the rule that is called
+  StateId target;    // where its text is followed
+  bool is_nullable;  // the rule has the empty text
+  bool is_tail;      // nothing follows in this rule: the caller's frame serves, and right recursion needs no stack
 };
 
 class Automaton {
  public:
   static constexpr size_t kMaxStates = 200'000;
   // Steps of the subset construction: what a hostile expression may cost in time (about a second) and memory.
-  static constexpr size_t kMaxWork = 20'000'000;
+  static constexpr size_t kMaxWork = 10'000'000;
 
   // Throws Error(kUnsupported) past the limits; Error(kInvalidArgument) for a rule that calls itself before it reads
   // anything, a rule that is called and not defined, and a grammar without any text.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "grammar/state_classes.h"
 #include "grammar/token_walk.h"
 
 namespace fathom::grammar {
@@ -25,25 +26,35 @@ void sort_unique(std::vector<T>& values) {
 }  // namespace
 
 MaskCache::MaskCache(const Automaton& automaton, const TokenVocabulary& vocabulary, size_t max_bytes)
-    : automaton_(automaton), vocabulary_(vocabulary), max_bytes_(max_bytes) {}
+    : automaton_(automaton),
+      vocabulary_(vocabulary),
+      short_class_(state_classes(automaton, TokenVocabulary::kShortBytes)),
+      max_bytes_(max_bytes) {}
 
 void MaskCache::add(Place place, const FramePool& frames, std::span<uint64_t> mask) const {
-  Entry entry = find({0, place.state}, nullptr);
+  add_tokens(place, frames, mask, false);
+  if (!vocabulary_.long_trie().empty()) add_tokens(place, frames, mask, true);
+}
+
+void MaskCache::add_tokens(Place place, const FramePool& frames, std::span<uint64_t> mask, bool is_long) const {
+  const auto key_state = [&](StateId state) { return is_long ? state : short_class_[state]; };
+  Entry entry = find({is_long ? kLong : kShort, key_state(place.state)}, nullptr, is_long);
   set_bits(*entry, mask);
   for (FrameId frame = place.frame; frame != kBottom && !entry->leaves.empty(); frame = frames.below(frame)) {
-    entry = find({entry->id, frames.state(frame)}, entry.get());
+    const Entry above = entry;
+    entry = find({above->id, key_state(frames.state(frame))}, above.get(), is_long);
     set_bits(*entry, mask);
   }
 }
 
-MaskCache::Entry MaskCache::find(const Key& key, const MaskEntry* above) const {
+MaskCache::Entry MaskCache::find(const Key& key, const MaskEntry* above, bool is_long) const {
   {
     const std::shared_lock lock(mutex_);
     const auto found = entries_.find(key);
     if (found != entries_.end()) return found->second;
   }
   // Two threads may make the same entry; the first one stays.
-  Entry made = make(key.state, above);
+  Entry made = make(key.state, above, is_long);
   const std::unique_lock lock(mutex_);
   if (bytes_ + made->bytes() > max_bytes_) {
     entries_.clear();
@@ -54,8 +65,8 @@ MaskCache::Entry MaskCache::find(const Key& key, const MaskEntry* above) const {
   return found->second;
 }
 
-MaskCache::Entry MaskCache::make(StateId state, const MaskEntry* above) const {
-  TokenWalk walk(automaton_, vocabulary_);
+MaskCache::Entry MaskCache::make(StateId state, const MaskEntry* above, bool is_long) const {
+  TokenWalk walk(automaton_, vocabulary_, is_long ? vocabulary_.long_trie() : vocabulary_.short_trie());
   if (above == nullptr) {
     walk.walk_from(state);
   } else {

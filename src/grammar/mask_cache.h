@@ -34,6 +34,8 @@ class MaskCache {
  public:
   // Past `max_bytes` of entries all are dropped and made again as they are asked for.
   MaskCache(const Automaton& automaton, const TokenVocabulary& vocabulary, size_t max_bytes);
+  MaskCache(const MaskCache&) = delete;
+  MaskCache& operator=(const MaskCache&) = delete;
 
   // Sets the bits of all tokens that may come at `place`, which must be one that reads a byte next.
   void add(Place place, const FramePool& frames, std::span<uint64_t> mask) const;
@@ -43,7 +45,7 @@ class MaskCache {
  private:
   using Entry = std::shared_ptr<const MaskEntry>;
   struct Key {
-    uint64_t above;  // the entry whose leaves are carried on; 0: none, the place itself
+    uint64_t above;  // the entry whose leaves are carried on; else, for the place itself, kShort or kLong
     StateId state;
     bool operator==(const Key&) const = default;
   };
@@ -53,15 +55,20 @@ class MaskCache {
     }
   };
 
-  Entry find(const Key& key, const MaskEntry* above) const;
-  Entry make(StateId state, const MaskEntry* above) const;
+  static constexpr uint64_t kShort = 0;
+  static constexpr uint64_t kLong = 1;
+
+  void add_tokens(Place place, const FramePool& frames, std::span<uint64_t> mask, bool is_long) const;
+  Entry find(const Key& key, const MaskEntry* above, bool is_long) const;
+  Entry make(StateId state, const MaskEntry* above, bool is_long) const;
 
   const Automaton& automaton_;
   const TokenVocabulary& vocabulary_;
+  std::vector<StateId> short_class_;  // by state; long tokens are few and walked for each
   size_t max_bytes_;
   mutable std::shared_mutex mutex_;
   mutable std::unordered_map<Key, Entry, KeyHash> entries_;
-  mutable std::atomic<uint64_t> last_id_{0};
+  mutable std::atomic<uint64_t> last_id_{kLong};
   mutable std::atomic<size_t> bytes_{0};
 };
 

@@ -37,28 +37,36 @@ TokenVocabulary::TokenVocabulary(std::vector<std::string> token_bytes, std::opti
   const auto text = [&](TokenId id) -> const std::string& { return token_bytes_[static_cast<size_t>(id)]; };
   std::stable_sort(sorted_.begin(), sorted_.end(), [&](TokenId a, TokenId b) { return text(a) < text(b); });
 
+  short_trie_ = make_trie(false);
+  long_trie_ = make_trie(true);
+}
+
+std::vector<TokenVocabulary::TrieNode> TokenVocabulary::make_trie(bool is_long) const {
+  std::vector<TrieNode> trie;
   std::vector<uint32_t> path;  // open nodes, by depth
   const auto close_to = [&](size_t depth) {
-    for (; path.size() > depth; path.pop_back()) trie_[path.back()].next = static_cast<uint32_t>(trie_.size());
+    for (; path.size() > depth; path.pop_back()) trie[path.back()].next = static_cast<uint32_t>(trie.size());
   };
   std::string_view last;
   for (uint32_t i = 0; i < sorted_.size(); ++i) {
-    const std::string_view bytes = text(sorted_[i]);
+    const std::string_view bytes = token_bytes(sorted_[i]);
+    if ((bytes.size() > kShortBytes) != is_long) continue;
     const size_t shared = common_prefix(last, bytes);
     close_to(shared);
     for (size_t at = shared; at < bytes.size(); ++at) {
-      path.push_back(static_cast<uint32_t>(trie_.size()));
-      trie_.push_back({.next = 0,
-                       .first_token = i,
-                       .token_count = 0,
-                       .depth = static_cast<uint8_t>(at + 1),
-                       .byte = static_cast<uint8_t>(bytes[at])});
+      path.push_back(static_cast<uint32_t>(trie.size()));
+      trie.push_back({.next = 0,
+                      .first_token = i,
+                      .token_count = 0,
+                      .depth = static_cast<uint8_t>(at + 1),
+                      .byte = static_cast<uint8_t>(bytes[at])});
     }
-    TrieNode& node = trie_[path.back()];
+    TrieNode& node = trie[path.back()];
     if (node.token_count++ == 0) node.first_token = i;
     last = bytes;
   }
   close_to(0);
+  return trie;
 }
 
 std::string_view TokenVocabulary::token_bytes(TokenId id) const {

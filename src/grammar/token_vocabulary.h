@@ -46,16 +46,22 @@ class TokenVocabulary {
   // Empty for ids that stand for no text and for ids past the end.
   std::string_view token_bytes(TokenId id) const;
 
-  std::span<const TrieNode> trie() const { return trie_; }
+  // Tokens are in one of two trees: short ones, nearly all, of up to kShortBytes, and long ones.
+  static constexpr size_t kShortBytes = 16;
+  std::span<const TrieNode> short_trie() const { return short_trie_; }
+  std::span<const TrieNode> long_trie() const { return long_trie_; }
   std::span<const TokenId> tokens(const TrieNode& node) const {
     return {sorted_.data() + node.first_token, node.token_count};
   }
 
  private:
+  std::vector<TrieNode> make_trie(bool is_long) const;
+
   std::vector<std::string> token_bytes_;
   std::optional<TokenId> eos_;
   std::vector<TokenId> sorted_;  // by bytes, then by id
-  std::vector<TrieNode> trie_;
+  std::vector<TrieNode> short_trie_;
+  std::vector<TrieNode> long_trie_;
 };
 
 }  // namespace fathom::grammar

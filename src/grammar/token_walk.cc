@@ -6,7 +6,7 @@ namespace fathom::grammar {
 
 void TokenWalk::walk_from(StateId state) {
   const SetId start = intern({{state, kBottom}}, false);
-  walk(0, static_cast<uint32_t>(vocabulary_.trie().size()), start);
+  walk(0, static_cast<uint32_t>(trie_.size()), start);
 }
 
 void TokenWalk::carry_on(StateId state, std::span<const uint32_t> nodes) {
@@ -17,18 +17,17 @@ void TokenWalk::carry_on(StateId state, std::span<const uint32_t> nodes) {
   for (const uint32_t node : nodes) {
     if (has_ended) result_.leaves.push_back(node);
     // Interned anew, since sets may have been dropped.
-    if (!places.empty()) walk(node + 1, vocabulary_.trie()[node].next, intern(places, has_ended));
+    if (!places.empty()) walk(node + 1, trie_[node].next, intern(places, has_ended));
   }
 }
 
 // The nodes [begin, end) are a row of siblings with all below them.
 void TokenWalk::walk(uint32_t begin, uint32_t end, SetId start) {
-  const auto trie = vocabulary_.trie();
   if (begin >= end) return;
-  const size_t base = trie[begin].depth;
+  const size_t base = trie_[begin].depth;
   path_.assign(1, start);
   for (uint32_t at = begin; at < end;) {
-    const TokenVocabulary::TrieNode& node = trie[at];
+    const TokenVocabulary::TrieNode& node = trie_[at];
     path_.resize(node.depth - base + 1);
     const SetId next = step(path_.back(), node.byte);
     if (next == kDead) {

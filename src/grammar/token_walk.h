@@ -20,8 +20,10 @@ struct TokenWalkResult {
 // For one use. Steps are remembered by (set of places, byte), so that the many tokens which do the same cost a look-up.
 class TokenWalk {
  public:
-  TokenWalk(const Automaton& automaton, const TokenVocabulary& vocabulary)
-      : automaton_(automaton), vocabulary_(vocabulary), stepper_(automaton, frames_) {}
+  // Over one of the vocabulary's trees.
+  TokenWalk(const Automaton& automaton, const TokenVocabulary& vocabulary,
+            std::span<const TokenVocabulary::TrieNode> trie)
+      : vocabulary_(vocabulary), trie_(trie), stepper_(automaton, frames_) {}
 
   // All tokens from a state that reads a byte next.
   void walk_from(StateId state);
@@ -47,8 +49,8 @@ class TokenWalk {
   SetId step(SetId from, uint8_t byte);
   void drop_sets();
 
-  const Automaton& automaton_;
   const TokenVocabulary& vocabulary_;
+  std::span<const TokenVocabulary::TrieNode> trie_;
   FramePool frames_;
   Stepper stepper_;
   std::vector<PlaceSet> sets_;
