@@ -188,23 +188,6 @@ TEST(AnyJson, NestsWithoutEnd) {
   EXPECT_FALSE(matches(grammar, deep + "]"));
 }
 
-// The mask says of every token what taking it says.
-void expect_exact_mask(const std::shared_ptr<const CompiledGrammar>& grammar, const std::string& text) {
-  const TokenVocabulary& vocabulary = grammar->vocabulary();
-  Matcher matcher(grammar);
-  for (size_t at = 0; at <= text.size(); ++at) {
-    const std::vector<uint64_t> mask = mask_of(matcher, vocabulary);
-    for (TokenId id = 0; id < static_cast<TokenId>(vocabulary.size()); ++id) {
-      const bool is_accepted = matcher.accept(id);
-      ASSERT_EQ(is_set(mask, id), is_accepted) << text.substr(0, at) << " then " << vocabulary.token_bytes(id);
-      if (is_accepted) matcher.rollback(1);
-    }
-    if (at < text.size()) {
-      ASSERT_TRUE(matcher.accept_bytes(text.substr(at, 1)));
-    }
-  }
-}
-
 TEST(AnyJson, MasksAreExact) {
   const auto grammar = compile(Grammar::any_json());
   for (const char* text : kValid) expect_exact_mask(grammar, text);

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "base/error.h"
 #include "grammar/test_support.h"
+#include "tokenizer/tokenizer.h"
 
 namespace fathom::grammar {
 namespace {
@@ -167,6 +170,51 @@ TEST(Matcher, TakesBackDrafts) {
       ASSERT_EQ(mask_of(matcher, vocabulary), masks.back());
     }
   }
+}
+
+TEST(Matcher, ManyThreadsShareAGrammar) {
+  // Little room for masks, so that threads make and drop them all the time.
+  const auto grammar = std::make_shared<const CompiledGrammar>(Grammar::any_json(), small_vocabulary(), 2000);
+  const auto roomy = compile(Grammar::any_json());
+  std::vector<std::string> texts(4);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    threads.emplace_back([&, i] {
+      Dice dice(i);
+      for (int round = 0; round < 20; ++round) texts[i] += random_text(grammar, dice, 10, 300);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < texts.size(); ++i) {
+    Dice dice(i);
+    std::string alone;
+    for (int round = 0; round < 20; ++round) alone += random_text(roomy, dice, 10, 300);
+    EXPECT_EQ(texts[i], alone);
+  }
+}
+
+// With a real vocabulary the tokenizer's own tokens of a text are allowed, and controls never are.
+TEST(Matcher, FollowsTheTokenizer) {
+  const auto tokenizer = tokenizer::Tokenizer::load("tests/goldens/tokenizer");
+  const auto vocabulary = TokenVocabulary::from_tokenizer(*tokenizer);
+  const auto grammar = std::make_shared<const CompiledGrammar>(Grammar::any_json(), vocabulary);
+  Matcher matcher(grammar);
+  const std::string text =
+      "{\n    \"名前\": \"Zoë \\\"X\\\" 👩‍🚀\", \"list\": [1, -2.5e10, true, null, {}], \"\": {\"a\": []}}";
+  for (const TokenId token : tokenizer->encode(text)) {
+    const std::vector<uint64_t> mask = mask_of(matcher, *vocabulary);
+    ASSERT_TRUE(is_set(mask, token)) << vocabulary->token_bytes(token);
+    for (const auto& added : tokenizer->added_tokens()) EXPECT_FALSE(is_set(mask, added.id));
+    for (int i = 0; i < 200; ++i) {
+      const auto other =
+          static_cast<TokenId>((static_cast<size_t>(token) * 31 + static_cast<size_t>(i) * 641) % vocabulary->size());
+      const bool is_accepted = matcher.accept(other);
+      ASSERT_EQ(is_accepted, is_set(mask, other)) << vocabulary->token_bytes(other);
+      if (is_accepted) matcher.rollback(1);
+    }
+    ASSERT_TRUE(matcher.accept(token));
+  }
+  EXPECT_TRUE(is_set(mask_of(matcher, *vocabulary), *tokenizer->eos()));
 }
 
 TEST(Matcher, KnowsWhatIsForced) {

@@ -1,6 +1,8 @@
 #pragma once
 // What the tests of this folder share.
 
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -47,6 +49,11 @@ inline std::shared_ptr<const TokenVocabulary> small_vocabulary() {
                            "1}",       "\\ud83d\\udc4d"}) {
     tokens.emplace_back(text);
   }
+  // Longer than TokenVocabulary::kShortBytes.
+  for (const char* text : {"aaaaaaaaaaaaaaaaaaaaaaaa", "                    ", "abcdefghijklmnopqrst\",\"ab",
+                           "{\"name\": [1, {\"ab\": 1"}) {
+    tokens.emplace_back(text);
+  }
   tokens.emplace_back("<eos>");
   const auto eos = static_cast<TokenId>(tokens.size() - 1);
   tokens.emplace_back();       // an id without text
@@ -74,6 +81,23 @@ inline std::vector<uint64_t> mask_of(const Matcher& matcher, const TokenVocabula
   std::vector<uint64_t> mask(vocabulary.mask_words(), ~uint64_t{0});
   matcher.mask(mask);
   return mask;
+}
+
+// The mask says of every token what taking it says.
+inline void expect_exact_mask(const std::shared_ptr<const CompiledGrammar>& grammar, const std::string& text) {
+  const TokenVocabulary& vocabulary = grammar->vocabulary();
+  Matcher matcher(grammar);
+  for (size_t at = 0; at <= text.size(); ++at) {
+    const std::vector<uint64_t> mask = mask_of(matcher, vocabulary);
+    for (TokenId id = 0; id < static_cast<TokenId>(vocabulary.size()); ++id) {
+      const bool is_accepted = matcher.accept(id);
+      ASSERT_EQ(is_set(mask, id), is_accepted) << text.substr(0, at) << " then " << vocabulary.token_bytes(id);
+      if (is_accepted) matcher.rollback(1);
+    }
+    if (at < text.size()) {
+      ASSERT_TRUE(matcher.accept_bytes(text.substr(at, 1)));
+    }
+  }
 }
 
 // Random choices of one test.
