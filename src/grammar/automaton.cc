@@ -97,7 +97,7 @@ class AutomatonBuilder {
       const RuleId rule = pending.front();
       pending.pop_front();
       is_pending[rule] = false;
-      if (holds[rule]) continue;
+      if (holds[rule] || dfas_[rule].states.empty()) continue;  // no states: a rule without texts, dropped
       work += dfas_[rule].states.size();
       if (work > Automaton::kMaxWork) fail(ErrorCode::kUnsupported, "grammar", "it takes too many steps to compile");
       if (!reaches_end(dfas_[rule], holds, may_read_bytes)[0]) continue;
