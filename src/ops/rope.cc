@@ -7,7 +7,7 @@
 namespace fathom::ops {
 namespace {
 
-// Where most of training and of chats takes place; half a megabyte a layer of DeepSeek-V3.
+// Where most of training and of chats takes place; half a megabyte for DeepSeek-V3, whose layers share it.
 constexpr int64_t kTablePositions = 2048;
 
 // The dimension (as a real number) whose wave turns `rotations` times within `context` positions.
